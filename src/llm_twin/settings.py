@@ -1,0 +1,92 @@
+"""Settings from options, the environment (`TWIN_…`), `.env` and defaults, in this order. Read once, in the CLI or by `Twin()`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from llm_twin.errors import ConfigError
+
+MEGABYTE = 1_000_000
+
+
+class Settings(BaseSettings):
+    """All settings. Each field's description is its row in the README's table and in `twin doctor`."""
+
+    model_config = SettingsConfigDict(env_prefix="TWIN_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(
+        default_factory=lambda: user_data_path("llm-twin"), description="Folder of all state: warehouse, index, locks"
+    )
+    warehouse: SecretStr = Field(
+        default=SecretStr(""),
+        description="`sqlite:///path` or `mongodb://host/database`; empty: SQLite in the home folder",
+    )
+    vectors: str = Field(
+        default="", description="`http(s)://host:6333` of a Qdrant server or cloud; empty: embedded in the home folder"
+    )
+    vectors_key: SecretStr | None = Field(default=None, description="API key of the Qdrant server")
+    collection: str = Field(default="chunks", description="Name of the collection on the Qdrant server")
+    model: str = Field(default="sentence-transformers/all-MiniLM-L6-v2", description="Embedding model: Hub id or folder")
+    models: Path = Field(
+        default_factory=lambda: user_cache_path("llm-twin") / "models", description="Folder where models are kept"
+    )
+    user_agent: str = Field(
+        default="llm-twin/0.1 (+https://pypi.org/project/llm-twin/)", description="How requests identify themselves"
+    )
+    concurrency: int = Field(default=8, ge=1, le=256, description="Links collected at the same time")
+    delay: float = Field(default=0.5, ge=0, description="Seconds between two requests to one host")
+    timeout: float = Field(default=30.0, gt=0, description="Seconds a request may take, its body included")
+    clone_timeout: float = Field(default=300.0, gt=0, description="Seconds a clone may take")
+    retries: int = Field(default=2, ge=0, le=10, description="Further tries after a transient failure")
+    max_page_bytes: int = Field(default=10 * MEGABYTE, ge=1, le=12 * MEGABYTE, description="Largest page, unpacked")
+    max_file_bytes: int = Field(default=MEGABYTE, ge=1, description="Largest source file kept from a repository")
+    max_repository_bytes: int = Field(default=500 * MEGABYTE, ge=1, description="Largest clone")
+    robots: bool = Field(default=True, description="Obey robots.txt")
+    allow_private: bool = Field(default=False, description="Allow loopback and private addresses, and git over http")
+    resolve: dict[str, str] = Field(
+        default_factory=dict,
+        description='Connect elsewhere, as JSON: `{"example.com:443": "127.0.0.1:8443"}`; for mirrors and tests',
+    )
+    github_token: SecretStr | None = Field(default=None, description="For listing a user's repositories beyond 60 an hour")
+    lock_wait: float = Field(default=30.0, ge=0, description="Seconds to wait for another process that holds the index")
+
+    @classmethod
+    def load(cls, **options: Any) -> Settings:
+        """Settings with `options` (those that are not None) on top. Raises `ConfigError` naming the variable."""
+        try:
+            return cls(**{name: value for name, value in options.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "TWIN_" + "_".join(str(part) for part in first["loc"]).upper()
+            raise ConfigError(f"{name}: {first['msg'].lower()}; see `twin doctor` for all settings") from None
+        except ValueError as error:  # a value that should be JSON and is not
+            raise ConfigError(f"settings: {error}; see `twin doctor` for all settings") from None
+
+    @property
+    def warehouse_address(self) -> str:
+        """The warehouse's address with its password: for opening it, never for showing."""
+        return self.warehouse.get_secret_value() or f"sqlite:///{self.home / 'warehouse.sqlite'}"
+
+    @property
+    def vectors_path(self) -> Path:
+        """The folder of the embedded index."""
+        return self.home / "vectors"
+
+
+def masked(address: str) -> str:
+    """An address with its user, password and query replaced by `***`, fit to be shown."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return re.sub(r"//[^@/]*@", "//***@", address)
+    netloc = parts.netloc.rpartition("@")
+    return urlunsplit(
+        (parts.scheme, f"***@{netloc[2]}" if netloc[1] else netloc[2], parts.path, "***" if parts.query else "", "")
+    )
