@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import Document, Link
-from llm_twin.links import host_of, on_domain
+from llm_twin.links import host_of
 
 Crawl = Callable[[Link, Web], AsyncIterator[Document]]
 Parse = Callable[[Page, Link], Document]
@@ -35,10 +35,17 @@ class Site:
     path: Matches
 
     def takes(self, url: str) -> bool:
-        """Whether the link is on one of the site's domains (or they are open) and has the right path."""
+        """Whether the link is on one of the site's domains (or they are open) and has the right path.
+
+        `example.com` means this host and its `www.` alone, `.example.com` every host below it.
+        """
         host = host_of(url)
-        return (not self.domains or any(on_domain(host, domain) for domain in self.domains)) and self.path(
-            urlsplit(url).path
+        return self.path(urlsplit(url).path) and (
+            not self.domains
+            or any(
+                host.endswith(domain) if domain.startswith(".") else host.removeprefix("www.") == domain
+                for domain in self.domains
+            )
         )
 
 
@@ -52,7 +59,7 @@ def _any_path(path: str) -> bool:
 
 
 def crawler(name: str, *domains: str, path: Matches = _any_path) -> Callable[[Crawl], Crawl]:
-    """Register a crawler for links on `domains` and below them whose path satisfies `path`. No domains: all hosts."""
+    """Register a crawler for links on `domains` whose path satisfies `path`. No domains: all hosts."""
 
     def register(crawl: Crawl) -> Crawl:
         _crawlers.append((Site(name, domains, path), crawl))
