@@ -1,0 +1,1 @@
+"""The bundled sample author, and the local server that publishes it."""
