@@ -75,6 +75,7 @@ class Link(Value):
 
     url: str
     author: Author
+    expand: int = 0  # how many items to take of a link that stands for many; 0: collect the link itself
 
 
 class Raw(Value):

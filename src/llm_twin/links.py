@@ -15,7 +15,8 @@ MAX_LINK_LENGTH = 2048  # the longest that browsers, servers and sitemaps agree 
 
 # Parameters that say where a reader came from, never what is shown.
 TRACKING = re.compile(
-    r"utm_\w+|mtm_\w+|pk_\w+|fbclid|gclid|dclid|msclkid|igshid|mc_cid|mc_eid|yclid|_hsenc|_hsmi|ref_src|ref_url|trk", re.I
+    r"utm_\w+|mtm_\w+|pk_\w+|fbclid|gclid|dclid|msclkid|igshid|mc_cid|mc_eid|yclid|_hsenc|_hsmi|ref_src|ref_url|trk",
+    re.I,
 )
 # `sk` is Medium's friend link, `r` Substack's referral; elsewhere these letters may mean anything.
 SITE_TRACKING = {

@@ -1,4 +1,7 @@
-"""Settings from options, the environment (`TWIN_…`), `.env` and defaults, in this order. Read once, in the CLI or by `Twin()`."""
+"""Settings from options, the environment (`TWIN_…`), `.env` and defaults, in this order.
+
+Read once, by the CLI or by `Twin()`.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ class Settings(BaseSettings):
     )
     vectors_key: SecretStr | None = Field(default=None, description="API key of the Qdrant server")
     collection: str = Field(default="chunks", description="Name of the collection on the Qdrant server")
-    model: str = Field(default="sentence-transformers/all-MiniLM-L6-v2", description="Embedding model: Hub id or folder")
+    model: str = Field(
+        default="sentence-transformers/all-MiniLM-L6-v2", description="Embedding model: Hub id or folder"
+    )
     models: Path = Field(
         default_factory=lambda: user_cache_path("llm-twin") / "models", description="Folder where models are kept"
     )
@@ -54,7 +59,9 @@ class Settings(BaseSettings):
         default_factory=dict,
         description='Connect elsewhere, as JSON: `{"example.com:443": "127.0.0.1:8443"}`; for mirrors and tests',
     )
-    github_token: SecretStr | None = Field(default=None, description="For listing a user's repositories beyond 60 an hour")
+    github_token: SecretStr | None = Field(
+        default=None, description="For listing a user's repositories beyond 60 an hour"
+    )
     lock_wait: float = Field(default=30.0, ge=0, description="Seconds to wait for another process that holds the index")
 
     @classmethod

@@ -13,7 +13,7 @@ from llm_twin.documents import Document, Kind
 
 VERSION = "1"  # part of every fingerprint: a change here rebuilds what is indexed
 
-FENCE = re.compile(r"^(?P<mark>`{3,}|~{3,})[^\n]*\n.*?(?:^(?P=mark)[`~]*[ \t]*$|\Z)", re.M | re.S)
+FENCE = re.compile(r"^[ \t]*(?P<mark>`{3,}|~{3,})[^\n]*\n.*?(?:^[ \t]*(?P=mark)[`~]*[ \t]*$|\Z)", re.M | re.S)
 # Zero-width and soft-hyphen characters, byte order marks, control characters but newline and tab.
 INVISIBLE = re.compile("[\u00ad\u200b\u200c\u2060\ufeff\x00-\x08\x0b-\x1f\x7f]")
 DATA_IMAGE = re.compile(r"!\[([^\]]*)\]\(data:[^)]*\)")

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from onnx import NodeProto, TensorProto
 
@@ -100,11 +99,11 @@ class _Graph:
         import numpy as np
 
         kinds = [f"{prefix}.attention.self.{kind}" for kind in ("query", "key", "value")]
-        joined = self.constant(f"{prefix}.qkv.weight", np.concatenate([self.weights[f"{k}.weight"].T for k in kinds], 1))
-        bias = self.constant(f"{prefix}.qkv.bias", np.concatenate([self.weights[f"{k}.bias"] for k in kinds]))
-        attended = self.node(
-            "Attention", [hidden, joined, bias, "mask"], domain="com.microsoft", num_heads=self.heads
+        joined = self.constant(
+            f"{prefix}.qkv.weight", np.concatenate([self.weights[f"{k}.weight"].T for k in kinds], 1)
         )
+        bias = self.constant(f"{prefix}.qkv.bias", np.concatenate([self.weights[f"{k}.bias"] for k in kinds]))
+        attended = self.node("Attention", [hidden, joined, bias, "mask"], domain="com.microsoft", num_heads=self.heads)
         hidden = self.dense_and_norm(f"{prefix}.attention.output", attended, hidden)
         wide = self.node("MatMul", [hidden, self.transposed(f"{prefix}.intermediate.dense.weight")])
         wide = self.node("BiasGelu", [wide, self.weight(f"{prefix}.intermediate.dense.bias")], domain="com.microsoft")

