@@ -1,49 +1,251 @@
-"""Polite and safe HTTP. (Interface stub, replaced by the implementation.)"""
+"""Polite and safe HTTP: robots.txt, a pause per host, retries, size and time limits, no private addresses.
+
+Every failure is a `LinkError` with its reason. Nothing is remembered from one `get` to the next but robots.txt rules
+and when each host was asked last; cookies live as long as one chain of redirects.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from llm_twin.documents import Raw
+from llm_twin.collect import walls
+from llm_twin.collect.addresses import Resolver
+from llm_twin.collect.pages import Page
+from llm_twin.collect.robots import MAX_BYTES as ROBOTS_BYTES
+from llm_twin.collect.robots import Robots
+from llm_twin.documents import now
+from llm_twin.errors import Permanent, Reason, Transient
+from llm_twin.links import ascii_host, host_of, parse_link
 from llm_twin.settings import Settings
 
+if TYPE_CHECKING:
+    import httpx2
+    from tenacity import RetryCallState
 
-@dataclass(frozen=True)
-class Page:
-    """A response that came through: status 200, its body unpacked and under the cap."""
+    from llm_twin.collect.transport import Wire
 
-    url: str  # after redirects
-    status: int
-    headers: Mapping[str, str]  # names in lower case
-    fetched_at: datetime
-    body: bytes = field(repr=False)
+__all__ = ["Page", "Web"]
 
-    @property
-    def content_type(self) -> str: ...
+ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+REDIRECTS = {301, 302, 303, 307, 308}
+MAX_REDIRECTS = 10
+REQUESTS_PER_HOST = 2  # at the same time
+ERROR_BYTES = 64_000  # of an error's body are read, enough to see who refuses
+MAX_WAIT = 60.0  # seconds; who asks to wait longer is left alone for this run
 
-    @property
-    def text(self) -> str: ...
 
-    @property
-    def raw(self) -> Raw: ...
+@dataclass
+class _Host:
+    """When the next request to a host may start, by `time.monotonic()`."""
+
+    pause: float
+    free_at: float = 0.0
+    refused: int = 0  # answers in a row that asked to wait
+    closed_until: float = 0.0  # nothing is asked before
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REQUESTS_PER_HOST))
+    queue: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class _Closed(Transient):
+    """The host has said not to come back yet; asking again in this `get` is of no use."""
 
 
 class Web:
-    """The outside world, as crawlers see it. Use as an async context manager."""
+    """The outside world, as crawlers see it. Use as an async context manager.
 
-    def __init__(self, settings: Settings) -> None:
+    `backoff` is the wait in seconds before the first further try; it doubles with each.
+    """
+
+    def __init__(self, settings: Settings, *, backoff: float = 1.0) -> None:
         self.settings = settings
+        self._backoff = backoff
+        self._resolver = Resolver(settings)
+        self._robots = Robots(settings.user_agent, self._robots_txt)
+        self._hosts: dict[str, _Host] = {}
+        self._wire: Wire | None = None
 
-    async def get(self, url: str, *, headers: Mapping[str, str] | None = None, robots: bool = True) -> Page: ...
+    async def get(self, url: str, *, headers: Mapping[str, str] | None = None, robots: bool = True) -> Page:
+        """Fetch a page, tried again up to `settings.retries` times while that may help.
 
-    async def address(self, host: str, port: int) -> tuple[str, int]: ...
+        `headers` are sent to the link's own origin only, never to where it redirects. `robots=False` is for
+        addresses that are made for programs (an API). Raises `Transient` or `Permanent` with the reason.
+        """
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
-    async def __aenter__(self) -> Self: ...
+        url = _ascii(url)
+        tries = AsyncRetrying(
+            stop=stop_after_attempt(1 + self.settings.retries),
+            retry=retry_if_exception(_worth_a_retry),
+            wait=self._wait,
+            reraise=True,
+        )
+        return await tries(self._page, url, headers or {}, robots and self.settings.robots)
+
+    async def address(self, host: str, port: int) -> tuple[str, int]:
+        """The checked (address, port) to connect to for a host, for programs that do their own HTTP, such as git.
+
+        Raises `Permanent(PRIVATE_ADDRESS)` when it is not public, `Transient(UNREACHABLE)` when there is none.
+        """
+        return (await self._resolver.addresses(ascii_host(host), port))[0]
+
+    async def _page(self, url: str, headers: Mapping[str, str], robots: bool) -> Page:
+        page = await self._follow(url, headers, robots=robots)
+        # A challenge or login says more than its status does; a page that is gone is gone.
+        found = None if page.status in (404, 410, 451) else walls.wall(page)
+        if found:
+            raise Permanent(*found)
+        if page.refusal:
+            raise page.refusal
+        return page
+
+    async def _robots_txt(self, url: str) -> Page:
+        return await self._follow(url, {}, robots=False, cut_at=ROBOTS_BYTES)
+
+    async def _follow(self, url: str, headers: Mapping[str, str], *, robots: bool, cut_at: int = 0) -> Page:
+        """The page at the end of the redirects, whatever its status."""
+        import httpx2
+
+        start, cookies = urlsplit(url), httpx2.Cookies()
+        for hop in range(MAX_REDIRECTS + 1):
+            if robots:
+                await self._obey(url, redirected=hop > 0)
+            own = urlsplit(url)[:2] in {start[:2], ("https", start.netloc)}
+            page = await self._fetch(url, headers if own else {}, cookies, cut_at)
+            target = page.headers.get("location")
+            if page.status not in REDIRECTS or not target:
+                return page
+            try:
+                url = _ascii(urljoin(url, target))
+            except (Permanent, ValueError) as error:
+                raise Permanent(Reason.BAD_LINK, f"{url} redirects to {target[:200]}: {error}") from None
+        raise Permanent(Reason.REDIRECT_LOOP, f"more than {MAX_REDIRECTS} redirects, the last to {url}")
+
+    async def _obey(self, url: str, *, redirected: bool) -> None:
+        try:
+            pause = await self._robots.check(url)
+        except Permanent as error:
+            if error.reason is Reason.ROBOTS and redirected and walls.login_path(url):
+                raise Permanent(Reason.LOGIN_REQUIRED, f"the site asks to sign in: {url}") from None
+            raise
+        host = self._host(host_of(url))
+        host.pause = max(host.pause, pause)
+
+    async def _fetch(self, url: str, headers: Mapping[str, str], cookies: httpx2.Cookies, cut_at: int) -> Page:
+        """One request and its answer. Bodies of errors and redirects are cut, so are others if `cut_at` says so."""
+        import httpx2
+
+        from llm_twin.collect.transport import network_errors
+
+        if not self._wire:
+            raise RuntimeError("Web is used outside of `async with`")
+        host = host_of(url)
+        limit = self.settings.timeout
+        async with self._turn(host):
+            try:
+                async with asyncio.timeout(limit):
+                    with network_errors(host):
+                        client = self._wire.client(httpx2.URL(url))
+                        sent = {"user-agent": self.settings.user_agent, "accept": ACCEPT, **headers}
+                        request = client.build_request("GET", url, headers=sent)
+                        cookies.set_cookie_header(request)
+                        response = await client.send(request, stream=True)
+                        try:
+                            body = await self._body(response, cut_at)
+                        finally:
+                            await response.aclose()
+            except TimeoutError:
+                raise Transient(Reason.TIMEOUT, f"{host} gave no complete answer within {limit:g} s") from None
+        cookies.extract_cookies(response)
+        page = Page(url, response.status_code, dict(response.headers), now(), body)
+        self._heed(page, self._host(host))
+        return page
+
+    def _heed(self, page: Page, host: _Host) -> None:
+        """Let all requests to a host wait as long as it asks; leave it alone when that is long or goes on and on."""
+        if page.retry_after is None:
+            host.refused = 0
+            return
+        host.refused += 1
+        until = time.monotonic() + page.retry_after
+        if page.retry_after > MAX_WAIT or host.refused > self.settings.retries:
+            host.closed_until = until
+        else:
+            host.free_at = max(host.free_at, until)
+
+    async def _body(self, response: httpx2.Response, cut_at: int) -> bytes:
+        """The unpacked body, counted while it is unpacked: no more than the cap is ever held."""
+        whole = 200 <= response.status_code < 300 and not cut_at
+        cap = self.settings.max_page_bytes if whole else cut_at or ERROR_BYTES
+        announced = response.headers.get("content-length", "")
+        too_large = Permanent(Reason.TOO_LARGE, f"the page is larger than {cap:,} bytes; see TWIN_MAX_PAGE_BYTES")
+        if whole and announced.isdigit() and int(announced) > cap:
+            raise too_large
+        body = bytearray()
+        async with aclosing(response.aiter_bytes()) as parts:
+            async for part in parts:
+                body += part
+                if len(body) > cap:
+                    if whole:
+                        raise too_large
+                    break
+        return bytes(body[:cap])
+
+    @asynccontextmanager
+    async def _turn(self, name: str) -> AsyncIterator[None]:
+        """Wait until a request to the host may start; hold one of its slots until it has ended."""
+        host = self._host(name)
+        async with host.slots:
+            async with host.queue:
+                while True:  # an answer may move the moment on while this one sleeps
+                    closed = host.closed_until - time.monotonic()
+                    if closed > 0:
+                        raise _Closed(Reason.RATE_LIMITED, f"{name} asks to wait {closed:.0f} s more", closed)
+                    wait = host.free_at - time.monotonic()
+                    if wait <= 0:
+                        break
+                    await asyncio.sleep(wait)
+                host.free_at = time.monotonic() + host.pause
+            yield
+
+    def _host(self, name: str) -> _Host:
+        return self._hosts.setdefault(name, _Host(self.settings.delay))
+
+    def _wait(self, state: RetryCallState) -> float:
+        from tenacity import wait_exponential_jitter
+
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, Transient) and error.retry_after is not None:
+            return error.retry_after
+        return wait_exponential_jitter(multiplier=self._backoff, jitter=self._backoff, max=MAX_WAIT)(state)
+
+    async def __aenter__(self) -> Self:
+        from llm_twin.collect.transport import Wire
+
+        self._wire = Wire(self._resolver)
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        if self._wire:
+            await self._wire.aclose()
+            self._wire = None
+
+
+def _worth_a_retry(error: BaseException) -> bool:
+    return isinstance(error, Transient) and not isinstance(error, _Closed) and (error.retry_after or 0) <= MAX_WAIT
+
+
+def _ascii(link: str) -> str:
+    """The checked link with its host as DNS knows it and without a fragment."""
+    parts = urlsplit(parse_link(link))
+    host = ascii_host(parts.hostname or "")
+    host = f"[{host}]" if ":" in host else host
+    return urlunsplit((parts.scheme.lower(), f"{host}:{parts.port}" if parts.port else host, *parts[2:4], ""))

@@ -1,0 +1,143 @@
+"""What came back for a link: status, headers, unpacked body, and its text."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+
+from llm_twin.documents import Raw, now
+from llm_twin.errors import LinkError, Permanent, Reason, Transient
+
+KEPT_HEADERS = {"content-type", "content-language", "etag", "last-modified", "link", "x-robots-tag"}
+
+REFUSALS = {
+    401: (Reason.LOGIN_REQUIRED, "the site asks to sign in"),
+    402: (Reason.PAYWALL, "the site asks to pay"),
+    404: (Reason.NOT_FOUND, "no such page"),
+    410: (Reason.GONE, "the page was removed"),
+    451: (Reason.GONE, "the page was removed for legal reasons"),
+    999: (Reason.BLOCKED, "LinkedIn refuses robots"),
+}
+
+# Labels that browsers read as the larger character set (WHATWG Encoding Standard, section 4.2).
+SUPERSETS = {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932"}
+SUPERSETS |= {"euc_kr": "cp949", "iso8859-9": "cp1254"}
+BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+IN_PAGE_LABEL = re.compile(
+    rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)|^\s*<\?xml[^>]{0,200}?encoding=["']([\w.:-]+)""", re.I
+)
+GUESS_FROM = 20_000  # bytes, enough for statistics and quick
+LABEL_WITHIN = 4096  # bytes; the standard says 1,024, pages are less strict
+
+
+@dataclass(frozen=True)
+class Page:
+    """A response. `Web.get` gives only those that came through: status 200, body unpacked and under the cap."""
+
+    url: str  # after redirects
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    fetched_at: datetime
+    body: bytes = field(repr=False)
+
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case without parameters; empty when the server names none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @cached_property
+    def text(self) -> str:
+        """The decoded body. A byte order mark wins, then UTF-8 where it fits, then the labels of header and page."""
+        for mark, encoding in BOMS.items():
+            if self.body.startswith(mark):
+                return self.body.decode(encoding, "replace")
+        labels = [*self._labels()]
+        # Seven-bit encodings with escapes are valid UTF-8 too; of all others valid UTF-8 is never an accident.
+        if not any(label.startswith(("iso2022", "hz", "utf-16", "utf-32", "utf-7")) for label in labels):
+            labels.insert(0, "utf-8")
+        for label in labels:
+            try:
+                return self.body.decode(label)
+            except (UnicodeError, LookupError):
+                continue
+        return self.body.decode(_guess(self.body, labels), "replace")
+
+    def _labels(self) -> Iterator[str]:
+        """Python's names of the encodings that the header and the page claim, those it does not know left out."""
+        header = Message()
+        header["content-type"] = self.headers.get("content-type", "")
+        charset = header.get_content_charset()
+        match = IN_PAGE_LABEL.search(self.body[:LABEL_WITHIN])
+        in_page = (match[1] or match[2]).decode("ascii", "replace") if match else None
+        for label in (charset, in_page):
+            try:
+                name = codecs.lookup(label).name if label else ""
+                b"".decode(name or "utf-8")  # refuses codecs that are not of text, such as hex
+            except (LookupError, UnicodeError, ValueError):
+                continue
+            if name:
+                yield SUPERSETS.get(name, name)
+
+    @property
+    def raw(self) -> Raw:
+        """The response as the warehouse keeps it, with the headers that say something about the page."""
+        headers = {name: value for name, value in self.headers.items() if name in KEPT_HEADERS}
+        return Raw(url=self.url, status=self.status, headers=headers, fetched_at=self.fetched_at, body=self.body)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the server asks to wait (RFC 9110, section 10.2.3), from now; None when it does not."""
+        value = self.headers.get("retry-after", "").strip()
+        if not value or self.status < 400:
+            return None
+        if value.isdigit():
+            return float(value)
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now()).total_seconds())
+
+    @property
+    def refusal(self) -> LinkError | None:
+        """What the status says is wrong, or None when the page came through."""
+        status = self.status
+        where = f"HTTP {status} from {self.url}"
+        if status in (200, 203):
+            return None if self.body.strip() else Permanent(Reason.EMPTY, f"{where} without content")
+        if status in (204, 205):
+            return Permanent(Reason.EMPTY, where)
+        if status in REFUSALS:
+            reason, words = REFUSALS[status]
+            return Permanent(reason, f"{words}: {where}")
+        if status == 429:
+            asked = f", which asks to wait {self.retry_after:.0f} s" if self.retry_after else ""
+            return Transient(Reason.RATE_LIMITED, where + asked, self.retry_after)
+        if status == 408:
+            return Transient(Reason.TIMEOUT, where)
+        if status >= 500 or status in (202, 425):  # accepted, too early: not ready yet
+            return Transient(Reason.SERVER_ERROR, where, self.retry_after)
+        if status >= 400:
+            return Permanent(Reason.BLOCKED, f"the site refuses: {where}")
+        return Permanent(Reason.BAD_DATA, f"no page: {where}")
+
+
+def _guess(body: bytes, labels: list[str]) -> str:
+    """The encoding of bytes that are wrong in all encodings they are labelled as."""
+    text = body.decode("utf-8", "replace")
+    wrong = text.count("\ufffd")
+    if 2 * wrong < sum(character > "\x7f" for character in text):
+        return "utf-8"  # mostly right: a stray byte, or a character cut in two
+    claimed = next((label for label in labels if label != "utf-8"), None)
+    if claimed:
+        return claimed
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(body[:GUESS_FROM]).best()
+    return best.encoding if best else "utf-8"

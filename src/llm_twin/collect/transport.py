@@ -1,0 +1,182 @@
+"""The wire: an httpx2 transport that connects to checked addresses only, and its failures as link errors.
+
+Built on httpcore2's public pool and network backend, because httpx2's own transport takes no backend.
+TLS keeps the host's name for SNI and verification; only the TCP connection goes to the pinned address.
+"""
+
+from __future__ import annotations
+
+import ssl
+import urllib.request
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpcore2
+import httpx2
+
+from llm_twin.collect.addresses import Resolver
+from llm_twin.errors import ConfigError, LinkError, Permanent, Reason, Transient
+
+CONNECT_SECONDS = 10.0  # for all addresses of a host together; a dead host should not hold a link for long
+MAX_ADDRESSES = 4  # tried per host
+KEPT_CONNECTIONS = 20
+
+
+class CheckedBackend(httpcore2.AnyIOBackend):
+    """Opens TCP connections to what the resolver lets through, one address after the other."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109  (httpcore2's signature)
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        found = (await self._resolver.addresses(host, port))[:MAX_ADDRESSES]
+        share = (timeout or CONNECT_SECONDS) / len(found)
+        for address, to_port in found[:-1]:
+            try:
+                return await super().connect_tcp(address, to_port, share, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                continue
+        return await super().connect_tcp(*found[-1], share, local_address, socket_options)
+
+
+class Body(httpx2.AsyncByteStream):
+    """The body of a response as it comes from the pool."""
+
+    def __init__(self, stream: AsyncIterable[bytes]) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            yield part
+
+    async def aclose(self) -> None:
+        close = getattr(self._stream, "aclose", None)
+        if close:
+            await close()
+
+
+class CheckedTransport(httpx2.AsyncBaseTransport):
+    """HTTP/1.1 and HTTP/2 over connections of a `CheckedBackend`. Raises httpcore2's errors as they are."""
+
+    def __init__(self, resolver: Resolver, ssl_context: ssl.SSLContext) -> None:
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=ssl_context,
+            http2=True,
+            max_keepalive_connections=KEPT_CONNECTIONS,
+            max_connections=None,  # how many there are at once is the callers' concern
+            keepalive_expiry=5.0,
+            network_backend=CheckedBackend(resolver),
+        )
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        url = request.url
+        response = await self._pool.handle_async_request(
+            httpcore2.Request(
+                request.method,
+                httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        if not isinstance(response.stream, AsyncIterable):
+            raise TypeError("the connection pool gave no asynchronous body")
+        return httpx2.Response(
+            response.status, headers=response.headers, stream=Body(response.stream), extensions=response.extensions
+        )
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+class Wire:
+    """The clients requests go out by: straight to checked addresses, or through the environment's proxy.
+
+    `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` count. A proxy looks names
+    up itself, so behind one only hosts that are private by their spelling can be refused.
+    """
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        try:
+            context = httpx2.create_ssl_context()
+        except OSError as error:  # SSLError, too
+            raise ConfigError(f"no certificates to check TLS by, see SSL_CERT_FILE: {error}") from None
+        self._direct = _client(CheckedTransport(resolver, context))
+        # macOS and Windows add proxies of their system settings, as for every urllib program.
+        self._proxied = {
+            scheme: _client(httpx2.AsyncHTTPTransport(verify=context, http2=True, proxy=proxy))
+            for scheme in ("http", "https")
+            if (proxy := _proxy(scheme))
+        }
+
+    def client(self, url: httpx2.URL) -> httpx2.AsyncClient:
+        """The client for a URL. Raises `Permanent(PRIVATE_ADDRESS)` for a private literal ahead of a proxy."""
+        proxied = self._proxied.get(url.scheme)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        if not proxied or self._resolver.redirected(url.host, port) or urllib.request.proxy_bypass(url.host):
+            return self._direct
+        self._resolver.check_literal(url.host)
+        return proxied
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for client in (self._direct, *self._proxied.values()):
+            await client.aclose()
+
+
+def _client(transport: httpx2.AsyncBaseTransport) -> httpx2.AsyncClient:
+    nothing_kept = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    # No netrc passwords, no proxies beside ours; the time limits are the caller's, but for connecting.
+    limits = httpx2.Timeout(None, connect=CONNECT_SECONDS)
+    return httpx2.AsyncClient(transport=transport, trust_env=False, cookies=nothing_kept, timeout=limits)
+
+
+def _proxy(scheme: str) -> str | None:
+    proxies = urllib.request.getproxies()
+    address = proxies.get(scheme) or proxies.get("all")
+    return f"http://{address}" if address and "://" not in address else address
+
+
+@contextmanager
+def network_errors(host: str) -> Iterator[None]:
+    """Turn what can go wrong between here and `host` into link errors."""
+    try:
+        yield
+    except httpx2.InvalidURL as error:
+        raise Permanent(Reason.BAD_LINK, f"not a link: {error}") from None
+    except httpx2.DecodingError as error:
+        raise Permanent(Reason.BAD_DATA, f"{host} sent a body that cannot be unpacked: {error}") from None
+    except (httpx2.TimeoutException, httpcore2.TimeoutException):
+        raise Transient(Reason.TIMEOUT, f"no connection to {host} in time") from None
+    except (httpx2.ConnectError, httpcore2.ConnectError) as error:
+        raise _unconnected(host, error) from None
+    except (
+        httpx2.TransportError,
+        httpcore2.NetworkError,
+        httpcore2.ProtocolError,
+        httpcore2.ConnectionNotAvailable,
+        OSError,  # TLS errors in mid-stream
+    ) as error:
+        raise Transient(Reason.UNREACHABLE, f"the connection to {host} broke off: {_said(error)}") from None
+
+
+def _unconnected(host: str, error: BaseException) -> LinkError:
+    cause: BaseException | None = error
+    while cause:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Permanent(Reason.UNREACHABLE, f"the certificate of {host} is not valid: {cause.verify_message}")
+        cause = cause.__cause__ or cause.__context__
+    return Transient(Reason.UNREACHABLE, f"cannot connect to {host}: {_said(error)}")
+
+
+def _said(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

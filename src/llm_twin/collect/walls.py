@@ -1,0 +1,100 @@
+"""Pages that stand where an article should: bot challenges, logins, empty shells.
+
+A page that is taken for a wall by mistake is a lost article, so a mark alone never decides: the visible text has to
+be as short as on a wall.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from llm_twin.errors import Reason
+
+if TYPE_CHECKING:
+    from llm_twin.collect.web import Page
+
+HTML = {"text/html", "application/xhtml+xml", ""}
+WALL_BYTES = 500_000  # walls are small; larger pages are not looked into
+CHALLENGE_TEXT = 1_200  # characters of visible text; challenges have 50 to 700
+LOGIN_TEXT = 3_000  # login pages list their products and footers
+SHELL_TEXT = 30
+SHELL_SOURCE = 10_000  # characters; a page with more in its source may carry its text in embedded data
+SHELL = "the page has no text; JavaScript would have to fill it in"
+UNSEEN = ("script", "style", "noscript", "template", "svg")
+
+# What stands in the source of a challenge or block page -> whose it is. Some stand in let-through pages as well.
+CHALLENGE_MARKS = {
+    "_cf_chl_opt": "Cloudflare",
+    "cf-chl-": "Cloudflare",
+    'id="cf-error-details"': "Cloudflare",
+    "px-captcha": "PerimeterX",
+    "captcha-delivery.com": "DataDome",
+    "_incapsula_resource": "Imperva",
+    "errors.edgesuite.net": "Akamai",
+    "sec-if-cpt-container": "Akamai",
+    "awswafcookiedomainlist": "AWS WAF",
+    "gokuprops": "AWS WAF",
+    "sucuri_cloudproxy_js": "Sucuri",
+    "check.ddos-guard.net": "DDoS-Guard",
+    "vercel security checkpoint": "Vercel",
+    "_fs-ch-": "Fastly",
+    "anubis_challenge": "Anubis",
+}
+CHALLENGE_TITLES = re.compile(
+    r"just a moment(\.\.\.|…)?|attention required! \| cloudflare|access denied|ddos-guard|vercel security checkpoint"
+    r"|one moment, please(\.\.\.|…)|please wait\.\.\. \| cloudflare|pardon our interruption(\.\.\.)?|client challenge"
+    r"|access to this page has been denied\.?|checking your browser.*|(are you a|you are not a) robot\??"
+    r"|verify(ing)? (that )?you are (a )?human.*|human verification|bot verification|making sure you're not a bot!"
+    r"|sorry, you have been blocked|security checkpoint|403 forbidden"
+)
+# The end of a path that asks to sign in, and LinkedIn's places for strangers.
+LOGIN_PATH = re.compile(
+    r"(^|/)(log-?in|sign-?in|sign_in|log_in|sign-?up|wp-login\.php|session/new|i/flow/login|checkpoint/lg/[\w-]+)/?$"
+    r"|^/(authwall|uas/login|checkpoint/challenge)\b",
+    re.I,
+)
+LOGIN_TITLE = re.compile(r"(log ?in|sign ?in|sign up|join linkedin|linkedin login)\b", re.I)
+TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})<", re.I)
+PASSWORD = re.compile(r"type=.?password")
+SEEN_WITHOUT_TEXT = re.compile(r"<(img|picture|iframe|video|audio|object|embed|frameset)\b|http-equiv=.?refresh")
+
+
+def login_path(url: str) -> bool:
+    """Whether a URL's path is one where sites ask to sign in."""
+    return LOGIN_PATH.search(urlsplit(url).path) is not None
+
+
+def wall(page: Page) -> tuple[Reason, str] | None:
+    """Why a page is no article whatever its status says, and a word on it; None for all others."""
+    if page.content_type not in HTML or len(page.body) > WALL_BYTES:
+        return None
+    source = page.text.lower()
+    match = TITLE.search(source)
+    title = " ".join(unescape(match[1]).split()) if match else ""
+    owner = next((owner for mark, owner in CHALLENGE_MARKS.items() if mark in source), "")
+    if owner or CHALLENGE_TITLES.fullmatch(title):
+        if len(_seen(source)) < CHALLENGE_TEXT:
+            return Reason.BLOCKED, f'a check for robots{f" by {owner}" if owner else ""} stands before it: "{title}"'
+    elif login_path(page.url) or (LOGIN_TITLE.match(title) and PASSWORD.search(source)):
+        if len(_seen(source)) < LOGIN_TEXT:
+            return Reason.LOGIN_REQUIRED, f"the site asks to sign in: {page.url}"
+    elif "<script" in source and len(source) < SHELL_SOURCE and not SEEN_WITHOUT_TEXT.search(source):
+        return (Reason.EMPTY, SHELL) if len(_seen(source)) < SHELL_TEXT else None
+    return None
+
+
+def _seen(source: str) -> str:
+    """The text that a reader without JavaScript sees."""
+    from lxml import etree, html
+
+    try:
+        body = html.fromstring(source.encode(), parser=html.HTMLParser(encoding="utf-8", huge_tree=True)).find("body")
+    except (etree.ParserError, ValueError):  # nothing but spaces or comments
+        return ""
+    if body is None:
+        return ""
+    etree.strip_elements(body, etree.Comment, *UNSEEN, with_tail=False)
+    return " ".join(etree.tostring(body, method="text", encoding="unicode", with_tail=False).split())
