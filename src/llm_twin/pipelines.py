@@ -178,16 +178,16 @@ async def preview(source: str, web: Web, url: str = "") -> Document:
     from llm_twin.collect.web import Page
 
     nobody = Author.named("nobody")
-    if not (file := Path(source)).is_file():
+    file = Path(source)
+    if not await asyncio.to_thread(file.is_file):
         link = Link(url=parse_link(source), author=nobody)
         _, crawl = crawler_for(link.url)
         async for document in crawl(link, web):
             return document
         raise Permanent(Reason.EMPTY, f"nothing to extract at {source}")
     link = Link(url=parse_link(url or f"http://localhost/{quote(file.name)}"), author=nobody)
-    page = Page(
-        url=link.url, status=200, headers={"content-type": "text/html"}, fetched_at=now(), body=file.read_bytes()
-    )
+    body = await asyncio.to_thread(file.read_bytes)
+    page = Page(url=link.url, status=200, headers={"content-type": "text/html"}, fetched_at=now(), body=body)
     return document_of(page, link)
 
 

@@ -23,8 +23,8 @@ from llm_twin.errors import ConfigError
 
 # What else a ZenML run configuration may hold; it says where and how to run, which is not our business here.
 ZENML_KEYS = (
-    "settings", "steps", "enable_cache", "enable_artifact_metadata", "enable_artifact_visualization", "enable_step_logs",
-    "run_name", "schedule", "build", "model", "extra", "retry", "tags", "environment", "secrets",
+    "settings", "steps", "enable_cache", "enable_artifact_metadata", "enable_artifact_visualization",
+    "enable_step_logs", "run_name", "schedule", "build", "model", "extra", "retry", "tags", "environment", "secrets",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from llm_twin import pipelines
 from llm_twin.documents import Author, Document, Hit, Link, Outcome, Report, Run
 from llm_twin.errors import ConfigError, UsageError
+from llm_twin.links import canonical
 from llm_twin.pipelines import Progress
 from llm_twin.runs import seen
 from llm_twin.settings import Settings
@@ -156,6 +157,19 @@ class Twin:
     def documents(self, author: str | None = None, **where: Any) -> Iterator[Document]:
         """Documents, newest first. `where`: kind, platform, since, link."""
         return self.warehouse.documents(self.document_filter(author, **where), newest_first=True)
+
+    def document(self, id_or_link: str) -> Document:
+        """One document by id or link. Raises `UsageError` when there is none."""
+        found = self.warehouse.get(id_or_link)
+        if not found and "://" in id_or_link:
+            found = next(iter(self.warehouse.documents(DocumentFilter(link=canonical(id_or_link)))), None)
+        if not found:
+            raise UsageError(f"no document {id_or_link}; `twin documents list` shows what there is")
+        return found
+
+    def author(self, name: str) -> Author:
+        """The author with this name, alias or id. Raises `UsageError` that suggests the closest one."""
+        return pipelines.known_author(self.warehouse, name)
 
     def document_filter(self, author: str | None = None, **where: Any) -> DocumentFilter:
         """The filter with the author's name, alias or id resolved. Raises `UsageError` for an unknown one."""

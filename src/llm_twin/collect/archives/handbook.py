@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from llm_twin.collect.crawlers import crawler_for
 from llm_twin.documents import Author, Document, Kind
 from llm_twin.errors import LinkError, UsageError
+from llm_twin.links import parse_link
 
 FILES: dict[str, Kind] = {
     "ArticleDocument": "article",
@@ -93,8 +95,9 @@ def _document(where: str, entry: dict[str, Any], kind: Kind) -> Document:
         text = "\n\n".join(f"## {path}\n\n```\n{code}\n```" for path, code in content.items())
     subtitle = content.get("Subtitle")
     metadata = {"source": "handbook", "handbook_id": entry.get("_id")} | ({"subtitle": subtitle} if subtitle else {})
-    platform = str(entry["platform"])
     try:
+        site, _ = crawler_for(parse_link(str(link)))
+        platform = str(entry["platform"]) if site == "article" else site  # as the crawler names it
         return Document.of(
             author,
             str(link),

@@ -1,0 +1,100 @@
+"""`twin run` and `twin collect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from llm_twin.cli.common import opened, print_json, standard_options
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@standard_options
+def run_command(file: Path, home: str | None, as_json: bool, quiet: bool) -> int:
+    """Collect and index the authors and links of a run file.
+
+    \b
+    FILE is YAML, ours or a run configuration of the LLM Engineer's Handbook:
+      authors:
+        - name: Ada Lovelace
+          aliases: [ada]
+          links:
+            - https://ada.example/notes.html
+            - link: https://ada.example/feed.xml
+              expand: 20
+
+    \b
+    Example:
+      twin run authors.yaml
+    """
+    from llm_twin.cli import show
+    from llm_twin.runfile import read_run_file
+
+    links = read_run_file(file)
+    with opened(home, quiet=quiet) as twin:
+        collected = twin.collect_links(links)
+        indexed = None if collected.interrupted else twin.index()
+    if as_json:
+        print_json({"collect": show.report_as_json(collected), "index": indexed and show.report_as_json(indexed)})
+    else:
+        show.show_collected(collected)
+        if indexed:
+            show.show_indexed(indexed)
+    return max(show.exit_code(report) for report in (collected, indexed) if report)
+
+
+@click.command()
+@click.argument("links", nargs=-1)
+@click.option("--author", help="Full name of the person whose links these are.")
+@click.option("--alias", "aliases", multiple=True, help="Another name of the author; may be given several times.")
+@click.option(
+    "--expand", type=click.IntRange(min=1), help="Take this many items of a feed, sitemap, profile or GitHub user."
+)
+@click.option("--retry-failed", is_flag=True, help="Only the links that failed last time or were never reached.")
+@standard_options
+def collect_command(
+    links: tuple[str, ...],
+    author: str | None,
+    aliases: tuple[str, ...],
+    expand: int | None,
+    retry_failed: bool,
+    home: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Collect an author's links into the warehouse.
+
+    The domain of a link picks its crawler: Medium, Substack, repositories (GitHub, GitLab, Codeberg, any https://….git),
+    any other article. Every link ends in one outcome. Run it again to refresh: what did not change stays as it is.
+
+    \b
+    Examples:
+      twin collect --author "Ada Lovelace" https://ada.example/notes.html https://github.com/ada/engine
+      twin collect --author "Ada Lovelace" --expand 20 https://ada.example/feed.xml
+      twin collect --retry-failed
+    """
+    from llm_twin.cli import show
+    from llm_twin.documents import Author
+
+    if retry_failed and (links or expand or aliases):
+        raise click.UsageError("--retry-failed takes its links from the last runs; give no links, --alias or --expand")
+    if not retry_failed and not links:
+        raise click.UsageError("no links given")
+    if not retry_failed and author is None:
+        raise click.UsageError('whose links are these? give --author "Full Name"')
+    with opened(home, quiet=quiet) as twin:
+        if retry_failed:
+            report = twin.retry_failed(author)
+        else:
+            name = author or ""
+            whom = Author.named(name, aliases) if aliases and name.strip() else name
+            report = twin.collect(whom, links, expand or 0)
+    if as_json:
+        print_json(show.report_as_json(report))
+    elif retry_failed and not report.outcomes:
+        click.echo("nothing to retry: no link's last outcome is a failure")
+    else:
+        show.show_collected(report)
+    return show.exit_code(report)

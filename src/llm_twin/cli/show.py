@@ -1,0 +1,141 @@
+"""How results look in a terminal: outcomes, counts per domain, hits. Everything goes to stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from llm_twin.documents import Document, DomainCount, Hit, Outcome, Report
+
+STYLES = {
+    "new": "green",
+    "updated": "cyan",
+    "unchanged": "dim",
+    "removed": "yellow",
+    "skipped": "yellow",
+    "failed": "bold red",
+}
+LISTED = 200  # outcomes printed of one run; beyond that only those that need a look
+PASSAGE_WIDTH = 420  # characters of a passage shown by `twin search`
+
+
+def console() -> Console:
+    """Stdout; never wraps a link, so that it can be copied or piped."""
+    return Console(soft_wrap=True, highlight=False)
+
+
+def show_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """One line an outcome."""
+    out = console()
+    shown = outcomes if len(outcomes) <= LISTED else [o for o in outcomes if o.status in ("failed", "skipped")]
+    for outcome in shown:
+        style = STYLES[outcome.status]
+        line = f"[{style}]{outcome.status:<9}[/] {escape(outcome.link)}"
+        if outcome.reason:
+            line += f"  [{style}]{outcome.reason}[/] {escape(outcome.detail)}"
+        elif outcome.documents > 1:
+            line += f"  [dim]{escape(outcome.title)}, {outcome.documents} documents[/]"
+        elif outcome.title:
+            line += f"  [dim]{escape(outcome.title)}[/]"
+        out.print(line)
+    if len(shown) < len(outcomes):
+        out.print(f"[dim]… and {len(outcomes) - len(shown)} more that went well[/]")
+
+
+def show_domains(domains: dict[str, DomainCount]) -> None:
+    """Successful / total per domain."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("domain")
+    table.add_column("successful / total", justify="right")
+    table.add_column("outcomes")
+    for domain, count in domains.items():
+        outcomes = ", ".join(f"{number} {name}" for name, number in count.outcomes.items())
+        table.add_row(escape(domain), f"{count.successful} / {count.total}", escape(outcomes))
+    console().print(table)
+
+
+def show_collected(report: Report) -> None:
+    """A run that ended in outcomes per link: collect or import."""
+    show_outcomes(report.outcomes)
+    out = console()
+    for link, number in report.summary.get("expanded", {}).items():
+        out.print(f"[dim]{escape(link)} stands for {number} links[/]")
+    out.print()
+    show_domains(report.domains)
+    out.print(f"\n{_count(len(report.outcomes), 'link')} in {report.seconds:.1f} s")
+    if report.interrupted:
+        out.print("[yellow]interrupted: what is finished is kept; the same command again continues[/]")
+    if report.command == "collect" and report.failed:
+        out.print(f"[red]{_count(len(report.failed), 'link')} failed[/]; to try only those: twin collect --retry-failed")
+
+
+def show_indexed(report: Report) -> None:
+    """An index run."""
+    out = console()
+    show_outcomes([outcome for outcome in report.outcomes if outcome.status == "failed"])
+    if report.interrupted:
+        out.print("[yellow]interrupted: what is finished is kept; the same command again continues[/]")
+        return
+    summary = report.summary
+    documents = ", ".join(f"{number} {status}" for status, number in summary["documents"].items() if number)
+    out.print(
+        f"index: {documents or 'no documents'}; {summary['chunks_embedded']} chunks embedded, "
+        f"{summary['chunks']} in the index, {report.seconds:.1f} s"
+    )
+
+
+def show_hits(hits: Iterable[Hit]) -> None:
+    """Found passages with title, link, author, date and score."""
+    out = console()
+    for number, hit in enumerate(hits, 1):
+        day = f", {hit.published_at:%Y-%m-%d}" if hit.published_at else ""
+        out.print(f"[bold]{number}. {escape(hit.title or hit.link)}[/]  [dim]{hit.score:.4f}[/]")
+        out.print(f"   {escape(hit.link)}\n   [dim]{escape(hit.author)}{day}, {hit.kind}[/]")
+        text = " ".join(hit.passages[0].text.split())
+        out.print(f"   {escape(text[:PASSAGE_WIDTH])}{'…' if len(text) > PASSAGE_WIDTH else ''}\n")
+
+
+def report_as_json(report: Report) -> dict[str, object]:
+    """What `--json` prints of a run."""
+    return {
+        **report.model_dump(exclude={"outcomes"}),
+        "counts": report.counts,
+        "domains": report.domains,
+        "outcomes": [{**outcome.model_dump(), "domain": outcome.domain} for outcome in report.outcomes],
+    }
+
+
+def exit_code(report: Report) -> int:
+    """0 when everything went well, 1 when a link or document failed or the run was stopped."""
+    return int(bool(report.failed) or report.interrupted)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def show_document(document: Document) -> None:
+    """One document: what is known about it, then its text, rendered."""
+    from rich.markdown import Markdown
+    from rich.syntax import Syntax
+
+    out = console()
+    facts = {
+        "title": document.title,
+        "author": document.metadata.get("author") or document.author,
+        "link": document.link,
+        "kind": f"{document.kind} ({document.platform})",
+        "published": f"{document.published_at:%Y-%m-%d}" if document.published_at else "",
+        "language": document.language or "",
+    }
+    for name, value in facts.items():
+        if value:
+            out.print(f"[bold]{name:<10}[/] {escape(value)}")
+    out.print()
+    if document.kind == "code":
+        out.print(Syntax(document.text, Syntax.guess_lexer(document.title, document.text), background_color="default"))
+    else:
+        Console().print(Markdown(document.text))

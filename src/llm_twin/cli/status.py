@@ -1,0 +1,60 @@
+"""`twin status`."""
+
+from __future__ import annotations
+
+import click
+
+from llm_twin.cli.common import opened, print_json, standard_options
+
+
+@click.command()
+@click.option("--failed", is_flag=True, help="Only the links whose last outcome is a failure, over all runs.")
+@click.option("--limit", default=5, show_default=True, type=click.IntRange(min=1), help="How many runs.")
+@standard_options
+def status_command(failed: bool, limit: int, home: str | None, as_json: bool, quiet: bool) -> None:
+    """Show the last runs and every link that failed.
+
+    \b
+    Examples:
+      twin status
+      twin status --failed --json
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    from llm_twin.cli import show
+    from llm_twin.documents import SUCCESSES, count_domains
+
+    with opened(home, quiet=quiet) as twin:
+        failures = twin.failures()
+        runs = [] if failed else [(run, twin.warehouse.outcomes(run.id)) for run in twin.runs(limit)]
+        documents = twin.warehouse.count()
+    if as_json:
+        counted = [
+            {**run.model_dump(exclude={"planned"}), "planned": len(run.planned), "domains": count_domains(outcomes)}
+            for run, outcomes in runs
+        ]
+        print_json({"documents": documents, "runs": counted, "failed": failures} if not failed else failures)
+        return
+    out = show.console()
+    if not failed:
+        out.print(f"{documents} documents in the warehouse\n")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("started", "run", "state", "successful / total"):
+            table.add_column(column, justify="right" if "/" in column else "left")
+        for run, outcomes in runs:
+            total = len(outcomes) if run.state == "finished" else max(len(outcomes), len(run.planned))
+            good = sum(outcome.status in SUCCESSES for outcome in outcomes)
+            started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+            table.add_row(started, run.command, run.state, f"{good} / {total}")
+        out.print(table)
+        last = next((outcomes for run, outcomes in runs if run.command != "index" and outcomes), None)
+        if last:
+            out.print("\n[bold]Last run that collected or imported[/]")
+            show.show_domains(count_domains(last))
+    if failures:
+        out.print(f"\n[bold red]{len(failures)} failed[/] (to try only those: twin collect --retry-failed)")
+        for outcome in failures:
+            out.print(f"{escape(outcome.link)}  [red]{outcome.reason}[/] {escape(outcome.detail)}")
+    elif failed:
+        out.print("no link's last outcome is a failure")
