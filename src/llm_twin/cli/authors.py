@@ -32,7 +32,7 @@ def authors_command(home: str | None, as_json: bool, quiet: bool) -> None:
         print_json([{**author.model_dump(), "documents": counts} for author, counts in counted])
         return
     if not counted:
-        click.echo("no authors yet: twin collect --author \"Full Name\" LINK…")
+        click.echo('no authors yet: twin collect --author "Full Name" LINK…')
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("author")

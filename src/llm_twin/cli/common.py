@@ -34,7 +34,7 @@ class Date(click.ParamType):
 
 
 def standard_options(command: Command) -> Command:
-    """Add `--home`, `--json` and `--quiet`; the command gets `home` (after the group's own option), `as_json`, `quiet`."""
+    """Add `--home`, `--json`, `--quiet`; the command gets `home` (also from the group), `as_json`, `quiet`."""
 
     @click.option("--home", help="Folder of all state (TWIN_HOME).")
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")

@@ -69,7 +69,9 @@ def show_collected(report: Report) -> None:
     if report.interrupted:
         out.print("[yellow]interrupted: what is finished is kept; the same command again continues[/]")
     if report.command == "collect" and report.failed:
-        out.print(f"[red]{_count(len(report.failed), 'link')} failed[/]; to try only those: twin collect --retry-failed")
+        out.print(
+            f"[red]{_count(len(report.failed), 'link')} failed[/]; to try only those: twin collect --retry-failed"
+        )
 
 
 def show_indexed(report: Report) -> None:

