@@ -1,0 +1,30 @@
+"""Fixtures for every test folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from mongod import running_mongod, with_database
+from pymongo import MongoClient
+
+
+@pytest.fixture(scope="session")
+def mongod_uri() -> Iterator[str]:
+    """A MongoDB replica set, one for each test process."""
+    if address := os.environ.get("MONGODB_URI"):
+        yield address
+    else:
+        with running_mongod() as address:
+            yield address
+
+
+@pytest.fixture
+def mongo_warehouse_address(mongod_uri: str) -> Iterator[str]:
+    """A database that does not exist yet, dropped afterwards."""
+    name = f"twin_{uuid4().hex[:12]}"
+    yield with_database(mongod_uri, name)
+    with MongoClient[dict[str, object]](mongod_uri) as client:
+        client.drop_database(name)
