@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from html import unescape
 
 from llm_twin.documents import Raw, now
 from llm_twin.errors import LinkError, Permanent, Reason, Transient
@@ -33,6 +34,13 @@ IN_PAGE_LABEL = re.compile(
     rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)|^\s*<\?xml[^>]{0,200}?encoding=["']([\w.:-]+)""", re.I
 )
 GUESS_FROM = 20_000  # bytes, enough for statistics and quick
+# How Hugo, Jekyll and others forward from an old address; in <noscript> it is meant for old browsers only.
+FORWARD = re.compile(
+    r"""<meta\s(?=[^>]{0,300}http-equiv=["']?refresh)[^>]{0,300}?content=["']?\s*[0-5]\s*;\s*url=["']?([^"'>\s]+)""",
+    re.I,
+)
+FORWARD_BYTES = 4000  # such a page has nothing else in it
+REDIRECTS = {301, 302, 303, 307, 308}
 LABEL_WITHIN = 4096  # bytes; the standard says 1,024, pages are less strict
 
 
@@ -78,7 +86,7 @@ class Page:
         for label in (charset, in_page):
             try:
                 name = codecs.lookup(label).name if label else ""
-                b"".decode(name or "utf-8")  # refuses codecs that are not of text, such as hex
+                b"  ".decode(name or "utf-8", "replace")  # refuses what is no encoding of text, such as hex
             except (LookupError, UnicodeError, ValueError):
                 continue
             if name:
@@ -103,6 +111,16 @@ class Page:
         except ValueError:
             return None
         return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now()).total_seconds())
+
+    @property
+    def forward(self) -> str | None:
+        """Where the server, or a page that does nothing else, sends its visitors on to. May be relative."""
+        if self.status in REDIRECTS:
+            return self.headers.get("location")
+        if self.status != 200 or self.content_type != "text/html" or len(self.body) > FORWARD_BYTES:
+            return None
+        match = FORWARD.search(re.sub(r"(?is)<noscript.*?</noscript", "", self.text))
+        return unescape(match[1]) if match else None
 
     @property
     def refusal(self) -> LinkError | None:

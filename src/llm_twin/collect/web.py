@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Page", "Web"]
 
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-REDIRECTS = {301, 302, 303, 307, 308}
 MAX_REDIRECTS = 10
 REQUESTS_PER_HOST = 2  # at the same time
 ERROR_BYTES = 64_000  # of an error's body are read, enough to see who refuses
@@ -118,8 +117,8 @@ class Web:
                 await self._obey(url, redirected=hop > 0)
             own = urlsplit(url)[:2] in {start[:2], ("https", start.netloc)}
             page = await self._fetch(url, headers if own else {}, cookies, cut_at)
-            target = page.headers.get("location")
-            if page.status not in REDIRECTS or not target:
+            target = page.forward
+            if not target:
                 return page
             try:
                 url = _ascii(urljoin(url, target))
