@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BREAD, SAILS, page
 
+from blog import BREAD, SAILS, page
 from llm_twin import Settings, Twin
 from llm_twin.errors import Reason, UsageError
 
