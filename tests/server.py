@@ -122,10 +122,14 @@ class LocalServer:
             handler = self._routes[max(fitting, key=lambda key: len(key[1]))]
         return handler(request)
 
+    def certify(self, context: ssl.SSLContext, name: str) -> None:
+        """Give a server's TLS context a certificate for `name` that clients of this server trust."""
+        self._authority.issue_cert(name, "127.0.0.1").configure_cert(context)
+
     def _context_for(self, name: str) -> ssl.SSLContext:
         if name not in self._contexts:
             self._contexts[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._authority.issue_cert(name, "127.0.0.1").configure_cert(self._contexts[name])
+            self.certify(self._contexts[name], name)
         return self._contexts[name]
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from llm_twin.collect.web import Page, Web
+from llm_twin.errors import LinkError
 from llm_twin.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the local server beside the test folders
@@ -66,3 +67,17 @@ def fetch() -> Fetch:
         return asyncio.run(run())
 
     return once
+
+
+@pytest.fixture
+def failure(fetch: Fetch) -> Callable[..., LinkError]:
+    """Fetch one link, which has to fail with one line that says more than the reason; returns the error."""
+
+    def of(settings: Settings, url: str, **options: Any) -> LinkError:
+        with pytest.raises(LinkError) as caught:
+            fetch(settings, url, **options)
+        assert caught.value.detail
+        assert "\n" not in str(caught.value)
+        return caught.value
+
+    return of

@@ -23,7 +23,7 @@ LOGIN_TEXT = 3_000  # login pages list their products and footers
 SHELL_TEXT = 30
 SHELL_SOURCE = 10_000  # characters; a page with more in its source may carry its text in embedded data
 SHELL = "the page has no text; JavaScript would have to fill it in"
-UNSEEN = ("script", "style", "noscript", "template", "svg")
+UNSEEN = ("head", "script", "style", "noscript", "template", "svg")
 
 # What stands in the source of a challenge or block page -> whose it is. Some stand in let-through pages as well.
 CHALLENGE_MARKS = {
@@ -91,10 +91,8 @@ def _seen(source: str) -> str:
     from lxml import etree, html
 
     try:
-        body = html.fromstring(source.encode(), parser=html.HTMLParser(encoding="utf-8", huge_tree=True)).find("body")
+        tree = html.document_fromstring(source.encode(), parser=html.HTMLParser(encoding="utf-8", huge_tree=True))
     except (etree.ParserError, ValueError):  # nothing but spaces or comments
         return ""
-    if body is None:
-        return ""
-    etree.strip_elements(body, etree.Comment, *UNSEEN, with_tail=False)
-    return " ".join(etree.tostring(body, method="text", encoding="unicode", with_tail=False).split())
+    etree.strip_elements(tree, etree.Comment, *UNSEEN, with_tail=False)
+    return " ".join(etree.tostring(tree, method="text", encoding="unicode").split())
