@@ -42,8 +42,11 @@ LOCKED = SampleLink("letters", "/a-year-of-clouds-by-hand-2f80d6e4a91b")
 
 # (question, part of the link that should come first); asked in other words than the pages use.
 QUESTIONS: tuple[tuple[str, str], ...] = (
-    ("Why does my outdoor thermometer show too much when it is hot and bright?", "/posts/saucer-shield"),
-    ("How can I compare air pressure measured at different altitudes?", "/p/two-barometers"),
+    ("How do I protect a thermometer from sunlight?", "/posts/saucer-shield"),
+    (
+        "Why is the bottom of a valley colder than the hill above it on still nights?",
+        "/the-coldest-field-in-the-parish",
+    ),
 )
 
 # Stands on the served pages around the texts, in menus, forms, share bars and comments: never part of a document.
