@@ -1,0 +1,93 @@
+"""HTML trees: parsing, selecting, and code blocks freed from what highlighters put around them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+    from lxml.html import HtmlElement
+
+LANGUAGE_CLASS = re.compile(r"(?:^|\s)(?:language-|lang-|highlight-source-|brush:\s*)([\w+#.]{1,20})")
+NO_LANGUAGE = {"plaintext", "text", "txt", "plain", "none", "nohighlight", "default", "undefined"}
+GUTTER_CELL = "td[contains(@class, 'gutter') or contains(@class, 'lineno')]"
+GUTTERS = (
+    f"descendant::{GUTTER_CELL} | "
+    "descendant::*[self::span or self::a or self::div][@class='lineno' or @class='linenos' or @class='ln' "
+    "or contains(@class, 'line-number') or contains(@class, 'LineNumber')]"
+)
+
+
+def parse(html: str) -> HtmlElement | None:
+    """The tree of a page; None when there is nothing in it."""
+    from trafilatura import load_html
+
+    # A whole document in any case: load_html takes a lone block for something that is no HTML.
+    return load_html(html if "<html" in html[:2000].lower() else f"<html><body>{html}</body></html>")
+
+
+def select(tree: HtmlElement, path: str) -> list[HtmlElement]:
+    """The elements that an XPath expression finds, in document order."""
+    return cast("list[HtmlElement]", tree.xpath(path))
+
+
+def has_class(name: str) -> str:
+    """The XPath condition that an element carries a class."""
+    return f"contains(concat(' ', normalize-space(@class), ' '), ' {name} ')"
+
+
+def flatten_code(tree: HtmlElement) -> None:
+    """Leave of every `<pre>` one `<code class="language-…">`: no highlighting, line numbers or layout tables."""
+    from lxml.etree import SubElement
+
+    for table in select(tree, f"//table[descendant::{GUTTER_CELL} and descendant::pre]"):
+        blocks = select(table, f"descendant::pre[not(ancestor::{GUTTER_CELL})]")
+        if len(blocks) == 1:
+            blocks[0].tail = table.tail
+            table.getparent().replace(table, blocks[0])
+    for pre in select(tree, "//pre[not(ancestor::pre)]"):
+        for gutter in select(pre, GUTTERS):
+            gutter.drop_tree()
+        language = _language(pre)
+        text = _text_of_pre(pre).strip("\n")
+        tail = pre.tail
+        for child in list(pre):
+            pre.remove(child)
+        pre.text, pre.tail = None, tail
+        code = SubElement(pre, "code")
+        code.text = text
+        code.set("class", f"language-{language or 'none'}")
+
+
+def _language(pre: HtmlElement) -> str:
+    """The language that highlighters note on the block, its code or one of its two closest wrappers."""
+    wrappers = [wrapper for wrapper in list(pre.iterancestors())[:2] if "highlight" in str(wrapper.get("class", ""))]
+    for element in (pre, *pre.iter("code"), *wrappers):
+        named = element.get("data-lang") or element.get("data-language") or language_class(element)
+        if named and re.fullmatch(r"[\w+#.-]{1,20}", named):
+            return "" if named.lower() in NO_LANGUAGE else named.lower()
+    return ""
+
+
+def language_class(element: _Element) -> str | None:
+    """The language in an element's class; None where its class names none."""
+    match = LANGUAGE_CLASS.search(str(element.get("class", "")))
+    return match[1] if match else None
+
+
+def _text_of_pre(pre: HtmlElement) -> str:
+    parts: list[str] = [pre.text or ""]
+    for child in pre:
+        if isinstance(child.tag, str):
+            if child.tag == "br":
+                parts.append("\n")
+            else:
+                inner = _text_of_pre(child)
+                # Highlighters that put each line into a block of its own leave the newline to the style sheet.
+                lacks_newline = child.tag in ("div", "li", "p", "tr") and not (inner + (child.tail or "")).endswith(
+                    "\n"
+                )
+                parts.append(inner + "\n" if lacks_newline else inner)
+        parts.append(child.tail or "")
+    return "".join(parts)

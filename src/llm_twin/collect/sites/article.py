@@ -1,0 +1,78 @@
+"""Any article or post on the open web. Other sites build on `fetch_html`, `generic` and `document`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from llm_twin.collect.crawlers import parser_for
+from llm_twin.collect.discover import content_of
+from llm_twin.collect.extract import Extraction, extract
+from llm_twin.collect.walls import wall
+from llm_twin.collect.web import Page, Web
+from llm_twin.documents import Document, Link
+from llm_twin.errors import Permanent, Reason
+from llm_twin.links import domain_of
+
+# Letters and digits. A handful of words has more; counted in characters because not all scripts put spaces.
+MIN_LETTERS = {"article": 20, "post": 1}
+TITLE_LENGTH = 80  # characters of the first line, for what has no title
+
+
+async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
+    """The article behind `link`, by the parser of its platform where the page shows one."""
+    page = await fetch_html(link.url, web)
+    yield await asyncio.to_thread(document_of, page, link)
+
+
+async def fetch_html(url: str, web: Web) -> Page:
+    """The HTML page at `url`. Raises `Permanent` for walls, feeds, sitemaps and what is no HTML."""
+    page = await web.get(url)
+    content = content_of(page)
+    if content in ("feed", "sitemap"):
+        raise Permanent(Reason.LIST_PAGE, f"a {content}: collect its items with --expand")
+    if content != "html":
+        raise Permanent(Reason.NOT_HTML, f"{page.content_type or 'unlabelled data'}; only HTML pages are collected")
+    if found := wall(page):
+        raise Permanent(*found)
+    return page
+
+
+def document_of(page: Page, link: Link) -> Document:
+    """The document that a fetched HTML page holds."""
+    if parse := parser_for(page):
+        return parse(page, link)
+    return generic(page, link, domain_of(page.url))
+
+
+def generic(page: Page, link: Link, platform: str) -> Document:
+    """The document by general extraction alone."""
+    return document(page, link, extract(page.text, page.url), platform)
+
+
+def document(
+    page: Page, link: Link, found: Extraction, platform: str, metadata: Mapping[str, Any] | None = None
+) -> Document:
+    """What was extracted from a page, as a document. Raises `Permanent(EMPTY)` when there is next to no text."""
+    if len(re.findall(r"[^\W_]", found.text)) < MIN_LETTERS[found.kind]:
+        raise Permanent(Reason.EMPTY, "next to no text on the page; JavaScript may have to draw it")
+    more = {"byline": found.author, "description": found.description, **(metadata or {})}
+    return Document.of(
+        link.author,
+        found.canonical or page.url,
+        kind=found.kind,
+        platform=platform,
+        title=found.title or _first_line(found.text),
+        text=found.markdown,
+        published_at=found.published_at,
+        language=found.language,
+        metadata={name: value for name, value in more.items() if value not in (None, "", [])},
+        raw=page.raw,
+    )
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().partition("\n")[0].strip()
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"

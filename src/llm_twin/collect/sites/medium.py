@@ -1,0 +1,154 @@
+"""Medium articles: on medium.com, on its subdomains, and on domains of their own, where the page shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from llm_twin.collect.crawlers import crawler, expander, parser
+from llm_twin.collect.discover import listed
+from llm_twin.collect.extract import describe
+from llm_twin.collect.markdown import without_marks
+from llm_twin.collect.medium_state import VERSION, Entity, State, body
+from llm_twin.collect.sites.article import document, fetch_html, generic
+from llm_twin.collect.web import Page, Web
+from llm_twin.documents import Document, Link
+from llm_twin.errors import Permanent, Reason
+
+ITEM = re.compile(r"/(?:[^/]+/){0,3}(?:[^/@][^/]*-)?([0-9a-f]{8,12})/?$")  # the post id ends the path
+NO_ITEM = re.compile(r"/(?:@[^/]+/list|tag|series|m|me|feed|sitemap|search|topics?)/")
+APP_LINK = re.compile(rb"<meta[^>]{1,80}al:android:package[^>]{1,80}com\.medium\.reader")
+POST_KEY = re.compile(rb'"Post:[0-9a-f]{6,12}"')
+APP_POST = re.compile(r"medium://p/([0-9a-f]{6,12})")
+TEASER = re.compile(
+    r"author made this story available to (?:M|m)edium members|Create an account to read the full story"
+    r"|(?:Become a member|Upgrade) to (?:read|continue reading) this (?:story|article)"
+    r"|\"isAccessibleForFree\"\s*:\s*(?:false|\"False\")|\"isLocked\"\s*:\s*true"
+)
+PAYWALL = "a story for Medium members; only its opening is shown"
+
+
+def post_id(url: str) -> str | None:
+    """The id of the post that a link names; None for profiles, publications, lists and feeds."""
+    path = urlsplit(url).path
+    match = None if NO_ITEM.match(path) else ITEM.fullmatch(path)
+    return match[1] if match else None
+
+
+def is_list(path: str) -> bool:
+    """Whether a path on Medium is none of a post."""
+    return post_id(path) is None
+
+
+def recognises(page: Page) -> bool:
+    """Medium's app link, or a Medium post in the page's state."""
+    return bool(APP_LINK.search(page.body) or (b"__APOLLO_STATE__" in page.body and POST_KEY.search(page.body)))
+
+
+@crawler("medium", "medium.com", ".medium.com")
+async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
+    """The story behind the link. A short link (`link.medium.com`) shows what it is only after its redirect."""
+    short = urlsplit(link.url).hostname == "link.medium.com"
+    if post_id(link.url) is None and not short:
+        raise Permanent(Reason.LIST_PAGE, "a Medium profile or list, not a story: collect its stories with --expand")
+    page = await fetch_html(link.url, web)
+    yield await asyncio.to_thread(parse, page, link)
+
+
+@expander("medium", "medium.com", ".medium.com", path=is_list)
+async def expand(link: Link, web: Web, limit: int) -> list[str]:
+    """The latest stories of a profile, publication or tag, from its feed; Medium's feeds hold ten."""
+    return [_without_source(url) for url in await listed(await web.get(feed_of(link.url)), web, limit)]
+
+
+def feed_of(url: str) -> str:
+    """The feed of a profile, publication or tag."""
+    parts = urlsplit(url)
+    path = parts.path.strip("/")
+    if path.split("/")[0] in ("feed", "sitemap"):
+        return url
+    if not (parts.hostname or "").removeprefix("www.").removesuffix("medium.com"):
+        if not path:
+            raise Permanent(Reason.LIST_PAGE, "Medium's front page is no author's; give a profile, such as /@name")
+        first, _, rest = path.partition("/")
+        path = f"tag/{rest.split('/')[0]}" if first == "tag" else first
+        return f"https://medium.com/feed/{path}"
+    return urlunsplit((parts.scheme, parts.netloc, "/feed", "", ""))
+
+
+def _without_source(url: str) -> str:
+    """Feeds mark their links with where they were followed, on domains of publications as well."""
+    parts = urlsplit(url)
+    query = [(name, value) for name, value in parse_qsl(parts.query) if not (name == "source" and "rss" in value)]
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+@parser("medium", recognises=recognises)
+def parse(page: Page, link: Link) -> Document:
+    """The story that a page shows. Raises `Permanent(PAYWALL)` when the page has only its opening."""
+    found = describe(page.text, page.url)
+    named = [post_id(page.url), post_id(found.canonical or ""), *APP_POST.findall(page.text)[:1]]
+    state = State.of(page.text)
+    post = state.post([name for name in named if name]) if state else {}
+    if state is None or not state.paragraphs(post):
+        if TEASER.search(page.text):
+            raise Permanent(Reason.PAYWALL, PAYWALL)
+        if not any(named) and is_list(urlsplit(page.url).path):
+            raise Permanent(Reason.LIST_PAGE, "a Medium profile or list: collect its stories with --expand")
+        return generic(page, link, "medium")
+    _refuse_openings(state, post)
+    markdown = body(state, post)
+    answered = state.follow(post.get("inResponseToPostResult"))
+    return document(
+        page,
+        link,
+        found.model_copy(
+            update={
+                "text": without_marks(markdown),
+                "markdown": markdown,
+                "title": str(post.get("title") or "") or found.title,
+                "author": state.follow(post.get("creator")).get("name") or found.author,
+                "published_at": _time(post.get("firstPublishedAt")) or found.published_at,
+                "language": str(post.get("detectedLanguage") or "")[:2] or found.language,
+                "kind": "post" if answered else "article",
+            }
+        ),
+        "medium",
+        {"parser": VERSION, "description": None} | _metadata(state, post, answered),
+    )
+
+
+def _refuse_openings(state: State, post: Entity) -> None:
+    locked = post.get("isLocked") is True or post.get("visibility") == "LOCKED"
+    previews = [content.get("isLockedPreviewOnly") for content in state.contents(post)]
+    # A story for members that a friend link opens is whole; where the page does not say so, it is not believed.
+    if True in previews or (locked and False not in previews):
+        raise Permanent(Reason.PAYWALL, PAYWALL)
+
+
+def _metadata(state: State, post: Entity, answered: Entity) -> dict[str, Any]:
+    updated = _time(post.get("latestPublishedAt"))
+    return {
+        "post_id": post.get("id"),
+        "subtitle": state.follow(post.get("previewContent")).get("subtitle"),
+        "tags": state.tags(post),
+        "publication": state.follow(post.get("collection")).get("name"),
+        "series": state.follow(post.get("sequence")).get("title"),
+        "updated_at": updated.isoformat() if updated else None,
+        "response": True if answered else None,
+        "response_to": answered.get("mediumUrl") or answered.get("id"),
+    }
+
+
+def _time(milliseconds: object) -> datetime | None:
+    """Milliseconds since the epoch as a moment; None for anything else."""
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float) or milliseconds <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

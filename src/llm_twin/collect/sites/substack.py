@@ -1,0 +1,198 @@
+"""Substack posts: on substack.com subdomains and on domains of their own, where the page shows it.
+
+Pages embed the whole post as JSON (`window._preloads`). Version 1, checked against pages of 2025.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urljoin, urlsplit
+
+from llm_twin.collect.crawlers import crawler, expander, parser
+from llm_twin.collect.discover import listed
+from llm_twin.collect.extract import describe
+from llm_twin.collect.extract_metadata import moment
+from llm_twin.collect.extract_trees import has_class, select
+from llm_twin.collect.markdown import markdown_of, plain_of
+from llm_twin.collect.sites.article import document, fetch_html, generic
+from llm_twin.collect.web import Page, Web
+from llm_twin.documents import Document, Link
+from llm_twin.errors import Permanent, Reason
+from llm_twin.links import same_site
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+VERSION = "substack 1"
+PRELOADS = re.compile(r"window\._preloads\s*=\s*JSON\.parse\(\s*(?=\")")
+LISTS = re.compile(
+    r"/?|/(?:archive|podcast|notes|posts|feed|sitemap\.xml)/?|/(?:s|t)/[^/]+/?|/@[^/]+(?:/posts|/notes)?/?"
+)
+POST = re.compile(r"/p/[^/]+/?$")
+LIST_PAGE = "a Substack publication, not a post: collect its posts with --expand"
+WHOLE = 0.9  # of the words that Substack counted; its count takes in captions and widgets
+
+CLUTTER = (
+    *("subscription-widget-wrap", "subscription-widget-wrap-editor", "subscribe-widget"),
+    *("button-wrapper", "captioned-button-wrap", "install-substack-app-embed", "community-chat"),
+    *("post-ufi", "share-dialog", "poll-embed", "image-link-expand", "header-anchor-parent"),
+)
+ORIGINAL = re.compile(r"/(https?%3A%2F%2F[^/?]+)$")  # the picture that a CDN link stands for
+
+
+def is_list(path: str) -> bool:
+    """Whether a path on a publication's host lists posts."""
+    return LISTS.fullmatch(path) is not None
+
+
+def recognises(page: Page) -> bool:
+    """The embedded state, and Substack's own hosts in the page: other sites have a `_preloads` too."""
+    return b"window._preloads" in page.body and b"substackcdn.com" in page.body and b"JSON.parse(" in page.body
+
+
+@crawler("substack", "substack.com", ".substack.com")
+async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
+    """The post behind the link."""
+    if is_list(urlsplit(link.url).path):
+        raise Permanent(Reason.LIST_PAGE, LIST_PAGE)
+    page = await fetch_html(link.url, web)
+    yield await asyncio.to_thread(parse, page, link)
+
+
+@expander("substack", ".substack.com", path=is_list)
+async def expand(link: Link, web: Web, limit: int) -> list[str]:
+    """The posts of a publication: the latest 20 from its feed, more from its sitemap."""
+    address = "/feed" if limit <= 20 else "/sitemap.xml"
+    everything = 100_000  # a sitemap holds pages that are no posts; the limit counts posts
+    links = await listed(await web.get(urljoin(link.url, address)), web, everything)
+    posts = [url for url in links if POST.search(urlsplit(url).path)][:limit]
+    if not posts:
+        raise Permanent(Reason.EMPTY, f"no posts at {urljoin(link.url, address)}")
+    return posts
+
+
+@parser("substack", recognises=recognises)
+def parse(page: Page, link: Link) -> Document:
+    """The post that a page embeds. Raises `Permanent(PAYWALL)` when only its free part is there."""
+    state = preloads(page.text)
+    post = state.get("post")
+    if not isinstance(post, dict):
+        if is_list(urlsplit(page.url).path):
+            raise Permanent(Reason.LIST_PAGE, LIST_PAGE)
+        return generic(page, link, "substack")
+    html = _cleaned(str(post.get("body_html") or ""))
+    text = plain_of(html)
+    _refuse_previews(post, text)
+    found = describe(page.text, page.url)
+    canonical = post.get("canonical_url")
+    honoured = isinstance(canonical, str) and canonical.startswith("http") and same_site(canonical, page.url)
+    return document(
+        page,
+        link,
+        found.model_copy(
+            update={
+                "text": text,
+                "markdown": markdown_of(html, page.url),
+                "title": str(post.get("title") or "") or found.title,
+                "author": _bylines(post) or found.author,
+                "published_at": moment(post.get("post_date")) or found.published_at,
+                "description": None,
+                "canonical": canonical if honoured else found.canonical,
+                "kind": "post" if post.get("type") == "thread" else "article",
+            }
+        ),
+        "substack",
+        {"parser": VERSION} | _metadata(state, post),
+    )
+
+
+def preloads(html: str) -> dict[str, Any]:
+    """The embedded state: JSON in a JSON string. Empty where there is none or it is broken."""
+    if match := PRELOADS.search(html):
+        try:
+            source, _ = json.JSONDecoder().raw_decode(html, match.end())
+            state = json.loads(source)
+        except (ValueError, TypeError, RecursionError):
+            return {}
+        return state if isinstance(state, dict) else {}
+    return {}
+
+
+def _refuse_previews(post: dict[str, Any], text: str) -> None:
+    if post.get("audience", "everyone") == "everyone":
+        return
+    counted = post.get("wordcount")
+    whole = isinstance(counted, int) and len(text.split()) >= WHOLE * counted > 0
+    if not whole:
+        raise Permanent(Reason.PAYWALL, "a post for paying subscribers; only its free part is shown")
+
+
+def _bylines(post: dict[str, Any]) -> str:
+    people = post.get("publishedBylines")
+    names = [person.get("name") for person in people if isinstance(person, dict)] if isinstance(people, list) else []
+    return "; ".join(str(name) for name in names if name)
+
+
+def _metadata(state: dict[str, Any], post: dict[str, Any]) -> dict[str, Any]:
+    tags = post.get("postTags")
+    pub = state.get("pub")
+    return {
+        "subtitle": post.get("subtitle"),
+        "tags": [tag["name"] for tag in tags if isinstance(tag, dict) and tag.get("name")]
+        if isinstance(tags, list)
+        else [],
+        "publication": pub.get("name") if isinstance(pub, dict) else None,
+        "type": post.get("type"),
+        "audience": post.get("audience"),
+        "podcast": post.get("podcast_url"),
+    }
+
+
+def _cleaned(html: str) -> str:
+    """A post's body without widgets; footnotes in Markdown's notation, pictures by their own addresses."""
+    from lxml.html import fragment_fromstring, tostring
+
+    if not html.strip():
+        return ""
+    body = fragment_fromstring(html, create_parent="div")
+    for name in CLUTTER:
+        for element in select(body, f".//*[{has_class(name)}]"):
+            element.drop_tree()
+    for card in select(body, f".//*[{has_class('embedded-post-wrap')}]"):
+        _replace_card(card)
+    for anchor in select(body, ".//a[@class='footnote-anchor']"):
+        anchor.text, anchor.attrib["class"] = f"[^{(anchor.text or '').strip()}]", ""
+        anchor.drop_tag()
+    for note in select(body, ".//*[@class='footnote']"):
+        for number in select(note, "./a[@class='footnote-number']"):
+            label = f"[^{(number.text or '').strip()}]: "
+            number.drop_tree()
+            first = next(note.iter("p"), note)
+            first.text = label + (first.text or "")
+    for picture in body.iter("img"):
+        picture.attrib.pop("title", None)  # the same as its alt text
+        if match := ORIGINAL.search(picture.get("src") or ""):
+            picture.set("src", unquote(match[1]))
+    for linked in select(body, ".//a[contains(@class, 'image-link')]"):
+        linked.drop_tag()  # it leads to the picture itself, in another size
+    return str(tostring(body, encoding="unicode"))
+
+
+def _replace_card(card: HtmlElement) -> None:
+    """Leave of the card of another post its link: its text is that post's."""
+    from lxml.html.builder import A, P
+
+    try:
+        other = json.loads(card.get("data-attrs") or "")
+        link = P(A(str(other["title"]), href=str(other["url"])))
+    except (ValueError, KeyError, TypeError):
+        card.drop_tree()
+        return
+    link.tail = card.tail
+    parent = card.getparent()
+    if parent is not None:
+        parent.replace(card, link)
