@@ -153,9 +153,10 @@ def decode(data: bytes) -> tuple[str, str] | None:
     for mark, encoding in BYTE_ORDER_MARKS.items():
         if data.startswith(mark):
             try:
-                return data[len(mark) :].decode(encoding), encoding
+                text = data[len(mark) :].decode(encoding)
             except UnicodeDecodeError:
                 return None
+            return (text, encoding) if "\0" not in text and is_text(BytesIO(text.encode())) else None
     if b"\0" in data or not is_text(BytesIO(data)):
         return None
     try:

@@ -31,6 +31,8 @@ def serve_git(
         return 400, {"content-type": "text/plain"}, b"bad request\n"
     if "git-receive-pack" in path + query:
         return 403, {"content-type": "text/plain"}, b"read only\n"
+    if ".." in path.split("/"):
+        return 404, {"content-type": "text/plain"}, b"not found\n"
     received = {name.lower(): value for name, value in headers.items()}
     environment = _environment(
         REQUEST_METHOD=method,

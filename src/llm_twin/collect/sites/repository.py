@@ -54,12 +54,8 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     with tempfile.TemporaryDirectory(prefix="llm-twin-", ignore_cleanup_errors=True) as folder:
         clone = await shallow_clone(Place.of(link.url).clone_url, web, Path(folder))
         contents = await _contents(clone, web.settings)
-    place = Place.of(clone.url)  # a renamed repository is known by its new name
-    documents = _file_documents(link, place, clone, contents)
-    repository = _repository_document(link, place, clone, contents, len(documents))
-    yield repository
-    for document in documents:
-        yield document.model_copy(update={"parent_id": repository.id})
+    for document in await asyncio.to_thread(_documents, link, clone, contents):
+        yield document
 
 
 async def _contents(clone: Clone, settings: Settings) -> Contents:
@@ -106,6 +102,13 @@ async def _read(clone: Clone, entries: list[Entry]) -> AsyncGenerator[tuple[Entr
         async for data in blobs:
             yield entries[position], data
             position += 1
+
+
+def _documents(link: Link, clone: Clone, contents: Contents) -> list[Document]:
+    place = Place.of(clone.url)  # a renamed repository is known by its new name
+    files = _file_documents(link, place, clone, contents)
+    repository = _repository_document(link, place, clone, contents, len(files))
+    return [repository, *(file.model_copy(update={"parent_id": repository.id}) for file in files)]
 
 
 def _file_documents(link: Link, place: Place, clone: Clone, contents: Contents) -> list[Document]:
@@ -165,7 +168,7 @@ def _repository_document(link: Link, place: Place, clone: Clone, contents: Conte
     facts = [
         f"Commit {clone.commit} on {clone.branch}",
         f"Licence: {metadata['licence'] or 'none found'}",
-        f"Languages: {', '.join(sizes) or 'none'}",
+        f"Languages: {', '.join(metadata['languages']) or 'none'}",
         f"Files read: {files:,}",
         f"Left out: {', '.join(left_out) or 'none'}",
     ]
