@@ -47,7 +47,7 @@ def world(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[L
         links = ["https://git.example/llm-twin.git"]
         if PAGES.is_dir():
             gold = gzip.decompress((PAGES / "gold.jsonl.gz").read_bytes()).decode()
-            for entry in [json.loads(line) for line in gold.splitlines()][:COUNT]:
+            for entry in [json.loads(line) for line in gold.split("\n")[:COUNT]]:
                 parts = urlsplit(entry["url"])
                 body = gzip.decompress((PAGES / f"html/{entry['id']}.html.gz").read_bytes())
                 links.append(server.route(parts.hostname or "", parts.path or "/", body=body, content_type="text/html"))
