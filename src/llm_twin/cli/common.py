@@ -18,19 +18,15 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Date(click.ParamType):
+def as_moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
     """A day (2024-05-01) or a moment in ISO 8601; without a zone it is UTC."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no date; write it like 2024-05-01", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no date; write it like 2024-05-01", ctx, param) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def standard_options(command: Command) -> Command:
@@ -50,7 +46,9 @@ def standard_options(command: Command) -> Command:
 def filter_options(command: Command) -> Command:
     """Add `--author`, `--kind`, `--platform` and `--since`, which narrow down documents."""
     for option in (
-        click.option("--since", type=Date(), help="Published on this day or later, e.g. 2024-05-01."),
+        click.option(
+            "--since", callback=as_moment, metavar="DATE", help="Published on this day or later, e.g. 2024-05-01."
+        ),
         click.option("--platform", help="E.g. medium, substack, github, or a blog's host."),
         click.option("--kind", type=click.Choice(["article", "post", "repository", "code"])),
         click.option("--author", help="Name, alias or id."),
