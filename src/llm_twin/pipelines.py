@@ -43,6 +43,11 @@ class Progress(Protocol):
         ...
 
 
+    def say(self, text: str) -> None:
+        """Something that a waiting person wants to know."""
+        ...
+
+
 class Silent:
     """Shows nothing."""
 
@@ -50,6 +55,9 @@ class Silent:
         """See `Progress`."""
 
     def step(self, stage: str, done: int = 1, outcome: Outcome | None = None) -> None:
+        """See `Progress`."""
+
+    def say(self, text: str) -> None:
         """See `Progress`."""
 
 

@@ -144,8 +144,6 @@ class Twin:
 
     def search(self, question: str, k: int = 5, **where: Any) -> list[Hit]:
         """The `k` documents that answer `question` best. `where`: author, kind, platform, since (a datetime)."""
-        if not question.strip():
-            raise UsageError("search: the question is empty")
         return pipelines.find(question, self.warehouse, self.vectors, self.embedder, k, **where)
 
     # --- look and forget ---
@@ -205,7 +203,11 @@ class Twin:
     def _index_lock(self) -> Iterator[None]:
         from llm_twin.locks import held
 
-        with held(self.home / "index.lock", f"the index of {self.home}", self.settings.lock_wait):
+        def tell(holder: str) -> None:
+            if self.progress:
+                self.progress.say(f"waiting for {holder}")
+
+        with held(self.home / "index.lock", f"the index of {self.home}", self.settings.lock_wait, tell):
             yield
 
     def close(self) -> None:

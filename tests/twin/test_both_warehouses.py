@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from server import Answer, LocalServer, Request
 
 from llm_twin import Author, Link, Settings, Twin
 from llm_twin.demo.githttp import serve_git
+from server import Answer, LocalServer, Request
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT.parent / "shared/data/pages"

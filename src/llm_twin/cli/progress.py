@@ -25,9 +25,9 @@ LINK_WIDTH = 60
 
 @contextmanager
 def shown_progress(quiet: bool) -> Iterator[Progress]:
-    """A progress that shows itself, or a silent one."""
+    """A progress that shows itself; without a terminal one that only says what a person waits for."""
     if quiet or not sys.stderr.isatty():
-        yield Silent()
+        yield Silent() if quiet else Lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -42,6 +42,14 @@ def shown_progress(quiet: bool) -> Iterator[Progress]:
     )
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         yield Shown(bars)
+
+
+class Lines(Silent):
+    """No bars, which would fill a log; a line where there is something to say."""
+
+    def say(self, text: str) -> None:
+        """See `Progress`."""
+        print(f"twin: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 class Shown:
@@ -59,3 +67,7 @@ class Shown:
         """See `Progress`."""
         last = f"{outcome.status} {outcome.link}"[:LINK_WIDTH] if outcome else ""
         self._bars.update(self._tasks[stage], advance=done, last=last)
+
+    def say(self, text: str) -> None:
+        """See `Progress`."""
+        self._bars.console.print(f"twin: {text}", markup=False, highlight=False)

@@ -86,7 +86,7 @@ class VectorStore(Protocol):
         ...
 
     def dense(self, vector: Vectors, where: ChunkFilter, limit: int) -> list[Scored]:
-        """The chunks nearest to a vector of shape (dimension,) by cosine similarity, best first; exact, not approximate."""
+        """The chunks nearest to a vector of shape (dimension,) by cosine similarity, best first; exact."""
         ...
 
     def sparse(self, query: str, where: ChunkFilter, limit: int) -> list[Scored]:

@@ -30,8 +30,8 @@ class Warehouse(Protocol):
     outcome) are enforced by the store. One instance may be used from several threads, and any number of processes
     may have the same warehouse open.
 
-    Opening raises `StoreError` when the store can't be reached within 5 seconds, `ConfigError` when its address
-    is malformed; any method raises `StoreError` when the store is full, read-only or gone. Their texts carry no password.
+    Opening raises `StoreError` when the store can't be reached within 5 seconds, `ConfigError` when its address is
+    malformed; any method raises `StoreError` when the store is full, read-only or gone. No text carries a password.
     """
 
     def put_author(self, author: Author) -> Author:
@@ -50,7 +50,7 @@ class Warehouse(Protocol):
         ...
 
     def delete_author(self, author_id: str) -> None:
-        """Remove an author with all documents and raw responses. Nothing happens when there is none."""
+        """Remove an author with all documents, raw responses and outcomes. Nothing happens when there is none."""
         ...
 
     def put(self, documents: Sequence[Document]) -> list[Status]:
@@ -69,7 +69,7 @@ class Warehouse(Protocol):
         ...
 
     def documents(self, where: DocumentFilter | None = None, *, newest_first: bool = False) -> Iterator[Document]:
-        """Matching documents, streamed in bounded memory, by id; or by date of publication, newest first, undated last.
+        """Matching documents, streamed in bounded memory: by id, or newest first by date of publication, undated last.
 
         The caller may write to the warehouse while it iterates.
         """
@@ -88,7 +88,7 @@ class Warehouse(Protocol):
         ...
 
     def delete(self, document_ids: Collection[str]) -> int:
-        """Remove documents, their children and raw responses; returns how many documents went. Unknown ids do nothing."""
+        """Remove documents, their children and raw responses; how many documents went. Unknown ids do nothing."""
         ...
 
     def put_run(self, run: Run) -> None:
