@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from llm_twin.collect.web import Page, Web
 from llm_twin.errors import LinkError
@@ -22,8 +23,18 @@ SettingsFor = Callable[..., Settings]
 Fetch = Callable[..., Page]
 
 
+@pytest.fixture(scope="session")
+def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file of trusted certificates that loads at once; the machine's takes 50 ms, for every client anew."""
+    file = tmp_path_factory.mktemp("tls") / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(file))
+    return str(file)
+
+
 @pytest.fixture(autouse=True)
-def no_proxy_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_of_the_machine(monkeypatch: pytest.MonkeyPatch, one_certificate: str) -> None:
+    """Its proxies and certificates play no part."""
+    monkeypatch.setenv("SSL_CERT_FILE", one_certificate)
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -36,7 +47,7 @@ def server() -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def tls_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
+def tls_server(monkeypatch: pytest.MonkeyPatch, nothing_of_the_machine: None) -> Iterator[LocalServer]:
     """Plays https hosts; clients made during the test trust it."""
     with LocalServer(tls=True) as running:
         monkeypatch.setenv("SSL_CERT_FILE", str(running.ca_file))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
-from itertools import pairwise
 
 import pytest
 
@@ -50,18 +50,18 @@ class TestFurtherTries:
     ) -> None:
         answers = iter([Answer("slow down", 429, {"retry-after": "1"}), Answer("there")])
         limited = server.route(BLOG, "/a", lambda _: next(answers))
-        others = [server.route(BLOG, f"/b{number}", body="b") for number in range(4)]
+        others = [server.route(BLOG, f"/b{number}", body="b") for number in range(2)]
 
         async def run() -> str:
-            async with Web(settings_for(server, retries=1, delay=0.1), backoff=0.001) as web:
+            async with Web(settings_for(server, retries=1, delay=0.3), backoff=0.001) as web:
                 pages = await asyncio.gather(*(web.get(link, robots=False) for link in (limited, *others)))
                 return pages[0].text
 
         assert asyncio.run(run()) == "there"
         first, again = server.asked("/a")
         assert again.at - first.at >= 1
-        # One more may have set out before the answer was in.
-        assert sum(request.at - first.at < 0.9 for request in server.requests) <= 2
+        # On a busy machine one more may have set out before the answer was in.
+        assert sum(request.at - first.at < 1 for request in server.requests) <= 2
 
     def test_a_host_that_asks_to_wait_long_is_left_alone(self, server: LocalServer, settings_for: SettingsFor) -> None:
         busy = server.route(BLOG, "/a", status=429, headers={"retry-after": "3600"}, body="come back later")
@@ -166,7 +166,7 @@ class TestPoliteness:
     def test_requests_to_a_host_start_a_pause_apart(
         self, server: LocalServer, settings_for: SettingsFor, asked_by: str
     ) -> None:
-        pause = 0.15
+        pause, started = 0.15, time.monotonic()
         if asked_by == "robots.txt":
             server.route(BLOG, "/robots.txt", body=f"User-agent: *\nCrawl-delay: {pause}")
         links = [server.route(BLOG, f"/a{number}", body="x") for number in range(4)]
@@ -176,9 +176,12 @@ class TestPoliteness:
                 await asyncio.gather(*(web.get(link) for link in links))
 
         asyncio.run(run())
-        at = [request.at for request in server.requests][0 if asked_by == "settings" else 1 :]
-        assert len(at) >= 4
-        assert all(later - earlier >= pause - 0.05 for earlier, later in pairwise(at))
+        pages = [request.at for request in server.requests if request.path != "/robots.txt"]
+        before = (
+            len(server.requests) - len(pages) if asked_by == "settings" else 0
+        )  # robots.txt counts, once it is known
+        assert len(pages) == 4
+        assert all(at - started >= (before + number) * pause for number, at in enumerate(pages))
 
     def test_a_host_never_has_more_than_two_requests_at_once(
         self, server: LocalServer, settings_for: SettingsFor

@@ -37,6 +37,13 @@ class TestRedirects:
         body = '<!doctype html><meta http-equiv="refresh" content="0; url=../new/"><a href="../new/">Here</a>'
         assert fetch(settings_for(server), server.route(BLOG, "/old/", body=body)).url == end
 
+    def test_a_page_that_reloads_itself_is_a_page(
+        self, server: LocalServer, settings_for: SettingsFor, fetch: Fetch
+    ) -> None:
+        link = server.route(BLOG, "/live", body='<meta http-equiv=refresh content="5; url=/live"><p>News at 5')
+        assert "News" in fetch(settings_for(server), link).text
+        assert len(server.asked("/live")) == 1
+
     def test_a_circle_is_left(self, server: LocalServer, settings_for: SettingsFor, failure: Failure) -> None:
         link = server.route(BLOG, "/a", status=302, headers={"location": "/a"})
         error = failure(settings_for(server), link)

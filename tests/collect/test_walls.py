@@ -50,6 +50,13 @@ def test_a_challenge_is_blocked_whatever_its_status(name: str, status: int) -> N
     assert name.split()[0] in detail or name.startswith("no name")
 
 
+@pytest.mark.parametrize(("header", "value"), [("cf-mitigated", "challenge"), ("x-amzn-waf-action", "captcha")])
+def test_a_challenge_that_says_so_in_a_header_is_believed(header: str, value: str) -> None:
+    found = wall(Page("https://blog.example/a", 202, {header: value}, now(), b""))
+    assert found
+    assert found[0] is Reason.BLOCKED
+
+
 @pytest.mark.parametrize("name", CHALLENGES)
 def test_an_article_with_the_marks_of_a_challenge_stays_an_article(name: str) -> None:
     assert wall(page(re.sub("(?i)</body>|</html>", "", CHALLENGES[name]) + PROSE)) is None

@@ -50,11 +50,11 @@ def test_https_pages_are_verified_by_name_though_resolve_leads_elsewhere(
     assert fetch(settings_for(tls_server), link).text == "a story"
 
 
-def test_a_server_that_speaks_http_2_only_is_understood(
-    tls_server: LocalServer, settings_for: SettingsFor, monkeypatch: pytest.MonkeyPatch
+def test_http_2_is_spoken_and_a_page_too_large_does_not_stall_the_next(
+    tls_server: LocalServer, settings_for: SettingsFor
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols(["h2"])  # and nothing else
     tls_server.certify(context, BLOG)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -63,15 +63,25 @@ def test_a_server_that_speaks_http_2_only_is_understood(
         while data := await reader.read(65_536):
             for event in wire.receive_data(data):
                 if isinstance(event, RequestReceived):
+                    large = (b":path", b"/large") in event.headers
                     wire.send_headers(event.stream_id, [(":status", "200"), ("content-type", "text/plain")])
-                    wire.send_data(event.stream_id, b"in frames", end_stream=True)
+                    for _ in range(1000 if large else 1):  # as far as the client's window goes
+                        part = b"in frames" * (1000 if large else 1)
+                        if wire.local_flow_control_window(event.stream_id) >= len(part):
+                            wire.send_data(event.stream_id, part)
+                    if not large:
+                        wire.end_stream(event.stream_id)
             writer.write(wire.data_to_send())
         writer.close()
 
     async def run() -> Page:
         async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as h2_server:
             port = h2_server.sockets[0].getsockname()[1]
-            async with Web(settings_for(resolve={f"{BLOG}:443": f"127.0.0.1:{port}"}, robots=False)) as web:
+            settings = settings_for(resolve={f"{BLOG}:443": f"127.0.0.1:{port}"}, robots=False, max_page_bytes=5000)
+            async with Web(settings) as web:
+                for _ in range(3):  # the third would find the connection's window used up
+                    with pytest.raises(Permanent, match="larger than 5,000 bytes"):
+                        await web.get(f"https://{BLOG}/large")
                 return await web.get(f"https://{BLOG}/a")
 
     assert asyncio.run(run()).text == "in frames"

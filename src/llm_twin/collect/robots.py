@@ -45,7 +45,7 @@ class Robots:
             if origin not in self._rules:
                 failed_at, failure = self._failures.get(origin, (0.0, None))
                 if failure and failed_at > asked_at:  # who waited for an attempt shares its failure
-                    raise Transient(failure.reason, failure.detail, failure.retry_after)
+                    raise failure
                 try:
                     self._rules[origin] = await self._read(origin)
                 except Transient as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 import urllib.request
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -48,19 +48,24 @@ class CheckedBackend(httpcore2.AnyIOBackend):
 
 
 class Body(httpx2.AsyncByteStream):
-    """The body of a response as it comes from the pool."""
+    """The body of a response as it comes from the pool; `abandon` is called when it is closed before its end."""
 
-    def __init__(self, stream: AsyncIterable[bytes]) -> None:
+    def __init__(self, stream: AsyncIterable[bytes], abandon: Callable[[], Awaitable[None]]) -> None:
         self._stream = stream
+        self._abandon = abandon
+        self._ended = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self._stream:
             yield part
+        self._ended = True
 
     async def aclose(self) -> None:
         close = getattr(self._stream, "aclose", None)
         if close:
             await close()
+        if not self._ended:
+            await self._abandon()
 
 
 class CheckedTransport(httpx2.AsyncBaseTransport):
@@ -77,20 +82,32 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        url = request.url
-        response = await self._pool.handle_async_request(
-            httpcore2.Request(
-                request.method,
-                httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions=request.extensions,
-            )
+        url = httpcore2.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
         )
+        sent = httpcore2.Request(
+            request.method, url, headers=request.headers.raw, content=request.stream, extensions=request.extensions
+        )
+        response = await self._pool.handle_async_request(sent)
         if not isinstance(response.stream, AsyncIterable):
             raise TypeError("the connection pool gave no asynchronous body")
+
+        async def abandon() -> None:
+            # HTTP/1.1 closes its connection by itself. With HTTP/2 what is still on its way would fill the connection's
+            # window and stall the next response; httpcore2 has no call to reset one stream.
+            if response.extensions.get("http_version") == b"HTTP/2":
+                for connection in self._pool.connections:
+                    if connection.can_handle_request(url.origin):
+                        await connection.aclose()
+
         return httpx2.Response(
-            response.status, headers=response.headers, stream=Body(response.stream), extensions=response.extensions
+            response.status,
+            headers=response.headers,
+            stream=Body(response.stream, abandon),
+            extensions=response.extensions,
         )
 
     async def aclose(self) -> None:
@@ -156,7 +173,7 @@ def network_errors(host: str) -> Iterator[None]:
     except httpx2.DecodingError as error:
         raise Permanent(Reason.BAD_DATA, f"{host} sent a body that cannot be unpacked: {error}") from None
     except (httpx2.TimeoutException, httpcore2.TimeoutException):
-        raise Transient(Reason.TIMEOUT, f"no connection to {host} in time") from None
+        raise Transient(Reason.TIMEOUT, f"{host} did not answer in time") from None
     except (httpx2.ConnectError, httpcore2.ConnectError) as error:
         raise _unconnected(host, error) from None
     except (

@@ -43,6 +43,7 @@ CHALLENGE_MARKS = {
     "_fs-ch-": "Fastly",
     "anubis_challenge": "Anubis",
 }
+CHALLENGE_HEADERS = {"cf-mitigated": "Cloudflare", "x-amzn-waf-action": "AWS WAF"}
 CHALLENGE_TITLES = re.compile(
     r"just a moment(\.\.\.|…)?|attention required! \| cloudflare|access denied|ddos-guard|vercel security checkpoint"
     r"|one moment, please(\.\.\.|…)|please wait\.\.\. \| cloudflare|pardon our interruption(\.\.\.)?|client challenge"
@@ -69,6 +70,9 @@ def login_path(url: str) -> bool:
 
 def wall(page: Page) -> tuple[Reason, str] | None:
     """Why a page is no article whatever its status says, and a word on it; None for all others."""
+    for header, owner in CHALLENGE_HEADERS.items():
+        if page.headers.get(header) in ("challenge", "captcha"):
+            return Reason.BLOCKED, f"a check for robots by {owner} stands before it"
     if page.content_type not in HTML or len(page.body) > WALL_BYTES:
         return None
     source = page.text.lower()

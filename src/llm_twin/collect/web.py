@@ -36,7 +36,8 @@ __all__ = ["Page", "Web"]
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 MAX_REDIRECTS = 10
 REQUESTS_PER_HOST = 2  # at the same time
-ERROR_BYTES = 64_000  # of an error's body are read, enough to see who refuses
+ERROR_BYTES = 64_000  # of an error's body are kept, enough to see who refuses
+DRAINED_BYTES = 1_000_000  # of it are read, so that the connection can be used again
 MAX_WAIT = 60.0  # seconds; who asks to wait longer is left alone for this run
 
 
@@ -120,10 +121,10 @@ class Web:
             target = page.forward
             if not target:
                 return page
-            try:
-                url = _ascii(urljoin(url, target))
-            except (Permanent, ValueError) as error:
-                raise Permanent(Reason.BAD_LINK, f"{url} redirects to {target[:200]}: {error}") from None
+            onward = _onward(url, target)
+            if page.status == 200 and onward == url:  # it only reloads itself
+                return page
+            url = onward
         raise Permanent(Reason.REDIRECT_LOOP, f"more than {MAX_REDIRECTS} redirects, the last to {url}")
 
     async def _obey(self, url: str, *, redirected: bool) -> None:
@@ -140,7 +141,7 @@ class Web:
         """One request and its answer. Bodies of errors and redirects are cut, so are others if `cut_at` says so."""
         import httpx2
 
-        from llm_twin.collect.transport import network_errors
+        from llm_twin.collect.transport import CONNECT_SECONDS, network_errors
 
         if not self._wire:
             raise RuntimeError("Web is used outside of `async with`")
@@ -151,8 +152,12 @@ class Web:
                 async with asyncio.timeout(limit):
                     with network_errors(host):
                         client = self._wire.client(httpx2.URL(url))
-                        sent = {"user-agent": self.settings.user_agent, "accept": ACCEPT, **headers}
-                        request = client.build_request("GET", url, headers=sent)
+                        sent = {"user-agent": self.settings.user_agent, "accept": ACCEPT}
+                        sent |= {name.lower(): value for name, value in headers.items()}
+                        # A read gives up a little before the whole does: it marks its connection as dead, while the
+                        # whole would leave an HTTP/2 connection to be used, and waited for, again.
+                        times = httpx2.Timeout(limit, connect=min(CONNECT_SECONDS, limit), read=0.9 * limit)
+                        request = client.build_request("GET", url, headers=sent, timeout=times)
                         cookies.set_cookie_header(request)
                         response = await client.send(request, stream=True)
                         try:
@@ -182,19 +187,20 @@ class Web:
         """The unpacked body, counted while it is unpacked: no more than the cap is ever held."""
         whole = 200 <= response.status_code < 300 and not cut_at
         cap = self.settings.max_page_bytes if whole else cut_at or ERROR_BYTES
-        announced = response.headers.get("content-length", "")
         too_large = Permanent(Reason.TOO_LARGE, f"the page is larger than {cap:,} bytes; see TWIN_MAX_PAGE_BYTES")
+        announced = response.headers.get("content-length", "")
         if whole and announced.isdigit() and int(announced) > cap:
             raise too_large
-        body = bytearray()
+        body, size = bytearray(), 0
         async with aclosing(response.aiter_bytes()) as parts:
             async for part in parts:
-                body += part
-                if len(body) > cap:
-                    if whole:
-                        raise too_large
+                size += len(part)
+                body += part[: max(0, cap - len(body))]
+                if whole and size > cap:
+                    raise too_large
+                if size > max(cap, DRAINED_BYTES):
                     break
-        return bytes(body[:cap])
+        return bytes(body)
 
     @asynccontextmanager
     async def _turn(self, name: str) -> AsyncIterator[None]:
@@ -240,6 +246,16 @@ class Web:
 
 def _worth_a_retry(error: BaseException) -> bool:
     return isinstance(error, Transient) and not isinstance(error, _Closed) and (error.retry_after or 0) <= MAX_WAIT
+
+
+def _onward(url: str, target: str) -> str:
+    try:
+        return _ascii(urljoin(url, target.strip().replace(" ", "%20")))
+    except Permanent as error:
+        detail = error.detail
+    except ValueError as error:
+        detail = f"not a link: {error}"
+    raise Permanent(Reason.BAD_LINK, f"{url} redirects to {target[:200]}: {detail}")
 
 
 def _ascii(link: str) -> str:
