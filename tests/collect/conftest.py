@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,6 @@ import trustme
 from llm_twin.collect.web import Page, Web
 from llm_twin.errors import LinkError
 from llm_twin.settings import Settings
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for the local server beside the test folders
-
 from server import LocalServer
 
 SettingsFor = Callable[..., Settings]
