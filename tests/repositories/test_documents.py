@@ -309,7 +309,9 @@ TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(texts=st.lists(TEXT, min_size=1, max_size=12))
 def test_a_file_comes_out_exactly_as_it_went_in(texts: list[str], host: GitHost, collect: Collect) -> None:
     files = {f"{number:02}.py": text.removeprefix("\ufeff") or "-" for number, text in enumerate(texts)}

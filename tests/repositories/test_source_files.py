@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_twin.collect.crawlers import crawler_for
@@ -15,6 +15,7 @@ from llm_twin.collect.tree import tree
 MARKS = [b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"]
 
 
+@settings(deadline=None)
 @given(data=st.binary() | st.builds(bytes.__add__, st.sampled_from(MARKS), st.binary()))
 def test_decoded_text_holds_every_byte_of_a_file_but_its_mark(data: bytes) -> None:
     decoded = decode(data)
@@ -155,6 +156,7 @@ def test_a_tree_shows_files_before_folders() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(
     paths=st.lists(st.lists(st.sampled_from(["a", "b", "c", "x\ny", "`"]), min_size=1, max_size=30), max_size=60),
     most=st.integers(1, 20),

@@ -306,6 +306,10 @@ async def _git(
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+                for _ in range(50):  # its children die a moment later, and still write into a folder being removed
+                    os.killpg(process.pid, 0)
+                    await asyncio.sleep(0.02)
             await process.wait()
 
 
