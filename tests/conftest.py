@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from mongod import running_mongod, with_database
 from pymongo import MongoClient
+
+from mongod import running_mongod, with_database
 
 
 @pytest.fixture(scope="session")

@@ -62,13 +62,12 @@ def running_mongod(*, user: str = "", password: str = "") -> Iterator[str]:
 
 def _start(binary: Path, folder: str, options: list[str]) -> tuple[subprocess.Popen[bytes], int]:
     libc = ctypes.CDLL(None)
+    local = ["--bind_ip", "127.0.0.1", "--nounixsocket"]
     small = ["--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false"]
     for _ in range(5):
         port = free_port()
         process = subprocess.Popen(
-            [binary, "--dbpath", folder, "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"]
-            + small
-            + options,
+            [binary, "--dbpath", folder, "--port", str(port), *local, *small, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),

@@ -14,7 +14,7 @@ from typing import Self
 import bson
 from bson import ObjectId
 from pymongo import ASCENDING, DeleteMany, ReplaceOne, UpdateOne
-from pymongo.errors import CursorNotFound, DocumentTooLarge
+from pymongo.errors import CursorNotFound
 
 from llm_twin.documents import KINDS, Author, Document, Kind, Outcome, Raw, Run, Status
 from llm_twin.errors import StoreError
@@ -52,6 +52,8 @@ from llm_twin.warehouse.records import (
 from llm_twin.warehouse.store import DocumentFilter
 
 Operation = ReplaceOne[Record] | UpdateOne | DeleteMany
+
+LARGEST = 16 * 1024 * 1024  # bytes of one record
 
 
 class MongoWarehouse:
@@ -95,7 +97,9 @@ class MongoWarehouse:
 
         def write(session: Session) -> None:
             self._remove(self._ids({"author_id": author_id}, session), session)
-            self._database["users"].delete_one({"_id": author_id}, session=session)
+            if user := self._database["users"].find_one_and_delete({"_id": author_id}, session=session):
+                gone = {"author_key": {"$in": sorted(names_of(read_author(user)))}}
+                self._database["outcomes"].delete_many(gone, session=session)
 
         self._server.write(write)
 
@@ -103,16 +107,10 @@ class MongoWarehouse:
 
     def put(self, documents: Sequence[Document]) -> list[Status]:
         prepared = [prepare(document) for document in documents]
-        if not prepared:
-            return []
-        try:
-            return self._server.write(lambda session: self._put(prepared, session))
-        except DocumentTooLarge:
-            sizes = {document.link: _size(document, metadata) for document, metadata, _ in prepared}
-            link = max(sizes, key=sizes.__getitem__)
-            raise StoreError(
-                f"{link}: {sizes[link]:,} bytes are too many for a MongoDB record (16 MB); nothing was stored"
-            ) from None
+        for document, metadata, _ in prepared:
+            # Asked beforehand: neither the server nor the driver says which record of a call it refuses.
+            _check_size(document.link, document_record(document, metadata, 1))
+        return self._server.write(lambda session: self._put(prepared, session)) if prepared else []
 
     def _put(self, prepared: Sequence[Prepared], session: Session) -> list[Status]:
         kinds = {document.id: document.kind for document, _, _ in prepared}  # where each will be
@@ -237,15 +235,12 @@ class MongoWarehouse:
 
     def put_run(self, run: Run) -> None:
         run = storable(run)
-        update = {"$set": run_fields(run), "$setOnInsert": {"position": ObjectId()}}
-        try:
-            self._server.write(
-                lambda session: self._database["runs"].update_one({"_id": run.id}, update, upsert=True, session=session)
-            )
-        except DocumentTooLarge:
-            raise StoreError(
-                f"run {run.id}: its {len(run.planned):,} links are too many for MongoDB; run them in parts"
-            ) from None
+        fields = run_fields(run)
+        _check_size(f"run {run.id} with {len(run.planned):,} links", fields)
+        update = {"$set": fields, "$setOnInsert": {"position": ObjectId()}}
+        self._server.write(
+            lambda session: self._database["runs"].update_one({"_id": run.id}, update, upsert=True, session=session)
+        )
 
     def runs(self, limit: int = 10) -> list[Run]:
         if limit <= 0:  # which MongoDB would take for "all"
@@ -310,5 +305,6 @@ def _replace(record: Record) -> Operation:
     return ReplaceOne({"_id": record["_id"]}, record, upsert=True)
 
 
-def _size(document: Document, metadata: str) -> int:
-    return len(bson.encode(document_record(document, metadata, 1)))
+def _check_size(name: str, record: Record) -> None:
+    if (size := len(bson.encode(record))) > LARGEST:
+        raise StoreError(f"{name}: {size:,} bytes are too many for a MongoDB record (16 MB); nothing was stored")

@@ -18,13 +18,13 @@ from pymongo.errors import (
     BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
-    DocumentTooLarge,
     DuplicateKeyError,
     InvalidName,
     InvalidOperation,
     InvalidURI,
     OperationFailure,
     PyMongoError,
+    ServerSelectionTimeoutError,
 )
 from pymongo.read_concern import ReadConcern
 
@@ -36,7 +36,6 @@ T = TypeVar("T")
 Session = ClientSession | None
 
 REACH = 5.0  # seconds to find the server
-WRITE = 90.0  # seconds for one write with its retries; MongoDB itself ends a transaction after 60
 
 
 class MongoServer:
@@ -58,11 +57,16 @@ class MongoServer:
                 write_concern=WriteConcern("majority"),
             )
         except (InvalidURI, InvalidName, ConfigurationError, ValueError, TypeError) as error:
-            # The library quotes parts of the address, maybe of the password, so its words are left out.
+            if address.lower().startswith("mongodb+srv:") and type(error) is ConfigurationError:
+                raise StoreError(
+                    f"warehouse {self.shown}: DNS knows no MongoDB servers of this name, or can't be asked; "
+                    "is the name right, and the network there?"
+                ) from None
+            # The driver quotes parts of the address, maybe of the password, so its words are left out.
             raise ConfigError(
                 f"warehouse {self.shown}: no valid MongoDB address; special characters in user name and password "
                 "must be percent-encoded"
-            ) from (None if isinstance(error, ValueError) else error)
+            ) from None
         try:
             with self.errors(), pymongo.timeout(REACH):
                 hello = self.database.client.admin.command("hello")
@@ -95,14 +99,9 @@ class MongoServer:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Turns what the driver raises, and a record that is no value of ours, into a `StoreError`.
-
-        All but `DocumentTooLarge`, which only the caller can put a name to.
-        """
+        """Turns what the driver raises, and a record that is no value of ours, into a `StoreError`."""
         try:
             yield
-        except DocumentTooLarge:
-            raise
         except PyMongoError as error:
             raise _in_words(error, self.shown) from error
         except (KeyError, ValidationError) as error:
@@ -110,11 +109,18 @@ class MongoServer:
 
     def write(self, work: Callable[[Session], T]) -> T:
         """`work` in one transaction, done again when it meets another's; on a standalone server without one."""
-        with self.errors(), pymongo.timeout(WRITE):
+
+        def reached(session: Session) -> T:
+            try:
+                return work(session)
+            except ServerSelectionTimeoutError as error:  # else the driver would go on trying for two minutes
+                raise _in_words(error, self.shown) from error
+
+        with self.errors():
             if self._transactions:
                 with self._client.start_session() as session:
                     return session.with_transaction(
-                        work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
+                        reached, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
                     )
             try:
                 return work(None)

@@ -94,6 +94,7 @@ class SQLiteWarehouse:
                 "DELETE FROM documents WHERE parent_id IN (SELECT id FROM documents WHERE author_id = ?)", (author_id,)
             )
             db.execute("DELETE FROM documents WHERE author_id = ?", (author_id,))
+            db.execute("DELETE FROM outcomes WHERE author IN (SELECT key FROM names WHERE author_id = ?)", (author_id,))
             db.execute("DELETE FROM authors WHERE id = ?", (author_id,))
 
     # Documents
