@@ -6,12 +6,16 @@ Canonical = scheme and host lower-cased (IDNA), default port, fragment and track
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from llm_twin.errors import Permanent, Reason
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_LINK_LENGTH = 2048  # the longest that browsers, servers and sitemaps agree on
+MAX_HOST_LENGTH = 253  # and 63 for a label: RFC 1035
+LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+ESCAPE = re.compile(r"%[0-9a-f]{2}", re.I)
 
 # Parameters that say where a reader came from, never what is shown.
 TRACKING = re.compile(
@@ -30,9 +34,11 @@ def parse_link(text: str) -> str:
     link = text.strip()
     if not link or len(link) > MAX_LINK_LENGTH or re.search(r"[\s\x00-\x1f\x7f]", link):
         raise Permanent(Reason.BAD_LINK, "not a link: empty, over 2,048 characters, or with spaces in it")
+    if any("\ud800" <= character <= "\udfff" for character in link):  # lone surrogates
+        raise Permanent(Reason.BAD_LINK, "not a link: it has characters that no link can hold")
     try:
         parts = urlsplit(link)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError as error:
         raise Permanent(Reason.BAD_LINK, f"not a link: {error}") from None
     if not parts.scheme or ("." in parts.scheme and not parts.netloc) or (parts.scheme == "localhost"):
@@ -43,18 +49,24 @@ def parse_link(text: str) -> str:
         raise Permanent(Reason.BAD_LINK, "no host in the link")
     if parts.username or parts.password:
         raise Permanent(Reason.BAD_LINK, "the link carries a user name or password; remove it")
+    if port == 0:
+        raise Permanent(Reason.BAD_LINK, "port 0 in the link; nothing can listen there")
+    if "[" in parts.netloc and ":" not in host:  # IPvFuture, which nobody uses; unbracketed it would be a name
+        raise Permanent(Reason.BAD_LINK, f"no valid host name: [{host}]")
     ascii_host(host)
     return link
 
 
 def ascii_host(host: str) -> str:
     """The host in lower case as DNS knows it (IDNA), without a trailing dot. Raises `Permanent(BAD_LINK)`."""
-    host = host.rstrip(".").lower()
     try:
-        ascii_form = host if host.isascii() else host.encode("idna").decode()
-    except UnicodeError:
-        raise Permanent(Reason.BAD_LINK, f"no valid host name: {host}") from None
-    if not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", ascii_form):
+        if ":" in host and "%" not in host:  # after % comes a zone, which means nothing elsewhere
+            return str(IPv6Address(host))
+        ascii_form = (host if host.isascii() else host.encode("idna").decode()).lower().removesuffix(".")
+    except ValueError:  # of which UnicodeError is one
+        ascii_form = ""
+    labels = ascii_form.split(".")
+    if len(ascii_form) > MAX_HOST_LENGTH or not all(LABEL.fullmatch(label) for label in labels):
         raise Permanent(Reason.BAD_LINK, f"no valid host name: {host}")
     return ascii_form
 
@@ -69,11 +81,13 @@ def canonical(link: str) -> str:
     site = next((names for domain, names in SITE_TRACKING.items() if on_domain(host, domain)), set())
     query = [
         (name, value)
-        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        # Escapes that are no UTF-8 go through as they are: two links with different ones are two.
+        for name, value in parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
         if not TRACKING.fullmatch(name) and name not in site
     ]
-    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
-    return urlunsplit((scheme, netloc, path, urlencode(query), ""))
+    path = ESCAPE.sub(lambda escape: escape[0].upper(), quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._"))
+    form = urlunsplit((scheme, netloc, path, urlencode(query, safe="/:@,", errors="surrogateescape"), ""))
+    return parse_link(form)  # escaped it may have become too long
 
 
 def host_of(link: str) -> str:

@@ -66,7 +66,7 @@ def failure(link: str, author: str, error: LinkError, seconds: float = 0.0) -> O
     return Outcome(
         link=link,
         author=author,
-        status="skipped" if error.reason in SKIPS else "failed",
+        status="skipped" if error.reason in SKIPS and not isinstance(error, Transient) else "failed",
         reason=error.reason,
         detail=error.detail,
         transient=isinstance(error, Transient),

@@ -89,6 +89,8 @@ class Settings(BaseSettings):
 
 def masked(address: str) -> str:
     """An address with its user, password and query replaced by `***`, fit to be shown."""
+    if address.startswith("sqlite:"):
+        return address
     try:
         parts = urlsplit(address)
     except ValueError:

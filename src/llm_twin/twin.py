@@ -114,8 +114,9 @@ class Twin:
             if run.command == "collect" and run.state == "interrupted":
                 finished = {(outcome.author, outcome.link) for outcome in self.warehouse.outcomes(run.id)}
                 pairs += [pair for pair in run.planned if pair not in finished and name in (None, pair[0])]
+        authors = {author.name: author for author in self.authors()}
         return self.collect_links(
-            Link(url=link, author=self.warehouse.author(who) or Author.named(who)) for who, link in dict.fromkeys(pairs)
+            Link(url=link, author=authors[who]) for who, link in dict.fromkeys(pairs) if who in authors
         )
 
     def import_folder(self, folder: str | Path) -> Report:

@@ -39,10 +39,10 @@ def doctor_command(home: str | None, as_json: bool, quiet: bool) -> int:
         if each.todo:
             out.print(f"{'':<24}[dim]{escape(each.todo)}[/]")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("setting", "value", "what it is"):
+    for column in ("setting", "value"):
         table.add_column(column, overflow="fold")
-    for row in settings:
-        table.add_row(*map(escape, row))
+    for name, value, _ in settings:
+        table.add_row(name, escape(value))
     out.print()
     out.print(table)
     return code
