@@ -117,12 +117,11 @@ def test_a_document_comes_back_equal_in_every_field(warehouse: Warehouse) -> Non
     assert warehouse.get("unknown") is None
 
 
-@pytest.mark.parametrize("year", [1, 1969, 9999])
-def test_a_date_of_any_year_comes_back(warehouse: Warehouse, year: int) -> None:
-    stored = document(published_at=datetime(year, 6, 1, 0, 0, 0, 1000))
-    warehouse.put([stored])
-    assert warehouse.get(stored.id) == stored
-    assert warehouse.count(DocumentFilter(since=stored.published_at)) == 1
+def test_dates_of_any_year_come_back(warehouse: Warehouse) -> None:
+    batch = [document(year, published_at=datetime(year, 6, 1, 0, 0, 0, 1000)) for year in (1, 1969, 9999)]
+    warehouse.put(batch)
+    assert list(warehouse.documents(newest_first=True)) == batch[::-1]
+    assert [warehouse.count(DocumentFilter(since=one.published_at)) for one in batch] == [3, 2, 1]
 
 
 def test_lone_surrogates_are_replaced_and_pairs_joined(warehouse: Warehouse) -> None:
@@ -194,18 +193,16 @@ def test_a_repository_defines_its_children(warehouse: Warehouse) -> None:
     assert warehouse.count() == 4, "a file that comes without its repository takes no others away"
 
 
-@pytest.mark.parametrize(
-    "bad", [{"when": START}, {"loop": object()}, {"deep": None}], ids=["date", "object", "endless"]
-)
-def test_nothing_is_stored_when_one_document_of_a_call_fails(warehouse: Warehouse, bad: dict[str, object]) -> None:
-    if "deep" in bad:
-        bad["deep"] = bad
+def test_nothing_is_stored_when_one_document_of_a_call_fails(warehouse: Warehouse) -> None:
+    endless: dict[str, object] = {}
+    endless["again"] = endless
     warehouse.put([document(1)])
-    with pytest.raises(StoreError, match=r"https://blog\.example/3: metadata") as caught:
-        warehouse.put([document(1, text="Changed."), document(2, raw=response()), document(3, metadata=bad)])
-    assert "\n" not in str(caught.value)
-    assert list(warehouse.documents()) == [document(1)]
-    assert warehouse.raw(document(2).id) is None
+    for bad in ({"when": START}, {"object": object()}, endless):
+        with pytest.raises(StoreError, match=r"https://blog\.example/3: metadata") as caught:
+            warehouse.put([document(1, text="Changed."), document(2, raw=response()), document(3, metadata=bad)])
+        assert "\n" not in str(caught.value)
+        assert list(warehouse.documents()) == [document(1)]
+        assert warehouse.raw(document(2).id) is None
 
 
 # Reading documents
@@ -231,26 +228,7 @@ def test_newest_first_puts_undated_documents_last_and_equal_dates_by_id(warehous
     assert list(warehouse.documents(newest_first=True)) == expected
 
 
-@pytest.mark.parametrize(
-    ("where", "numbers"),
-    [
-        ({}, {1, 2, 3, 4, 5}),
-        ({"author_id": BOB.id}, {4, 5}),
-        ({"kind": "post"}, {2, 5}),
-        ({"platform": "medium"}, {3}),
-        ({"since": at(2)}, {2, 3}),
-        ({"since": at(2).replace(tzinfo=None)}, {2, 3}),
-        ({"since": at(2).astimezone(timezone(timedelta(hours=9)))}, {2, 3}),
-        ({"link": "https://blog.example/4"}, {4}),
-        ({"parent_id": "parent"}, {5}),
-        ({"author_id": BOB.id, "kind": "post"}, {5}),
-        ({"author_id": BOB.id, "platform": "medium"}, set()),
-        ({"platform": "\ud800"}, set()),
-    ],
-)
-def test_all_conditions_of_a_filter_must_hold(
-    warehouse: Warehouse, where: dict[str, object], numbers: set[int]
-) -> None:
+def test_all_conditions_of_a_filter_must_hold(warehouse: Warehouse) -> None:
     by_number = {
         1: document(1, published_at=at(1)),
         2: document(2, published_at=at(2), kind="post"),
@@ -259,11 +237,24 @@ def test_all_conditions_of_a_filter_must_hold(
         5: document(5, BOB, kind="post", parent_id="parent"),
     }
     warehouse.put(list(by_number.values()))
-    chosen = DocumentFilter(**where)  # type: ignore[arg-type]
-    expected = {by_number[number].id for number in numbers}
-    assert set(ids(warehouse.documents(chosen))) == expected
-    assert set(ids(warehouse.documents(chosen, newest_first=True))) == expected
-    assert warehouse.count(chosen) == len(expected)
+    for where, numbers in [
+        (DocumentFilter(), {1, 2, 3, 4, 5}),
+        (DocumentFilter(author_id=BOB.id), {4, 5}),
+        (DocumentFilter(kind="post"), {2, 5}),
+        (DocumentFilter(platform="medium"), {3}),
+        (DocumentFilter(since=at(2)), {2, 3}),
+        (DocumentFilter(since=at(2).replace(tzinfo=None)), {2, 3}),
+        (DocumentFilter(since=at(2).astimezone(timezone(timedelta(hours=9)))), {2, 3}),
+        (DocumentFilter(link="https://blog.example/4"), {4}),
+        (DocumentFilter(parent_id="parent"), {5}),
+        (DocumentFilter(author_id=BOB.id, kind="post"), {5}),
+        (DocumentFilter(author_id=BOB.id, platform="medium"), set()),
+        (DocumentFilter(platform="\ud800"), set()),
+    ]:
+        expected = {by_number[number].id for number in numbers}
+        assert set(ids(warehouse.documents(where))) == expected, where
+        assert set(ids(warehouse.documents(where, newest_first=True))) == expected, where
+        assert warehouse.count(where) == len(expected), where
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
@@ -291,14 +282,14 @@ def test_an_iteration_may_be_left_early_and_begun_again(warehouse: Warehouse) ->
 def test_reading_all_documents_takes_bounded_memory(address: str) -> None:
     megabyte = 1_000_000
     with open_warehouse(address) as warehouse:
-        for number in range(40):
+        for number in range(60):
             warehouse.put([document(number, text=f"{number:04}" * (megabyte // 4))])
         tracemalloc.start()
         read = sum(len(found.text) for found in warehouse.documents())
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert read == 40 * megabyte
-    assert peak < 32 * megabyte  # MongoDB sends batches of 16 MB
+    assert read == 60 * megabyte
+    assert peak < 45 * megabyte  # MongoDB sends 16 MB at a time, which are there twice while they are decoded
 
 
 def test_the_raw_response_comes_back_as_it_was_fetched(warehouse: Warehouse) -> None:
