@@ -100,10 +100,10 @@ class EdgeVectors(PointStore):
                     " and run `twin index` to rebuild it"
                 ) from None
             finally:
-                if not done or locks.wanted(self._lock):
-                    self._release()
-                elif self._shard:
+                if self._shard and done and not locks.wanted(self._lock):
                     self._linger()
+                else:
+                    self._release()
 
     def _open(self, create: bool) -> bool:
         if self._shard:
