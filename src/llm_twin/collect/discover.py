@@ -36,7 +36,10 @@ HTML_TYPES = {"text/html", "application/xhtml+xml"}
 UNTOLD_TYPES = {"", "application/octet-stream", "text/plain", "binary/octet-stream"}
 FEED_ROOTS = {"rss", "feed", "rdf"}
 SITEMAP_ROOTS = {"urlset", "sitemapindex"}
-ROOT = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s|<\?[^>]*\?>|<!--.*?-->)*<!?(?:[\w-]+:)?(\w+)", re.S)
+# Atomic, so that a page of broken comments can't make it try all ways to pair them.
+PROLOGUE = rb"((?>\xef\xbb\xbf|\s|<\?[^>]*\?>|<!--.*?-->|<!doctype\s+[^\[>]*(?:\[.*?\]\s*)?>)*+)"
+ROOT = re.compile(PROLOGUE + rb"<(?:[\w-]+:)?(\w+)", re.S | re.I)
+PROLOGUE_WITHIN = 4000  # bytes
 FEED_TYPES = re.compile(r"application/(?:rss\+xml|atom\+xml|rdf\+xml|feed\+json)")
 
 
@@ -48,13 +51,13 @@ def content_of(page: Page) -> Content:
         return "feed"
     if page.body.startswith(b"\x1f\x8b") and urlsplit(page.url).path.endswith(".gz"):
         return "sitemap"
-    match = ROOT.match(page.body[:4000])
-    root = match[1].decode("ascii", "replace").lower() if match else ""
+    match = ROOT.match(page.body[:PROLOGUE_WITHIN])
+    root = match[2].decode("ascii", "replace").lower() if match else ""
     if root in FEED_ROOTS:
         return "feed"
     if root in SITEMAP_ROOTS:
         return "sitemap"
-    if page.content_type in HTML_TYPES or (page.content_type in UNTOLD_TYPES and root in ("html", "doctype")):
+    if page.content_type in HTML_TYPES or (page.content_type in UNTOLD_TYPES and root == "html"):
         return "html"
     return "other"
 
@@ -133,7 +136,7 @@ def _feed(page: Page) -> list[Dated]:
     """Dates and links of an RSS, Atom, RDF or JSON feed."""
     if page.body.lstrip().startswith(b"{"):
         return _json_feed(page)
-    if b"<!ENTITY" in page.body:
+    if (match := ROOT.match(page.body[:PROLOGUE_WITHIN])) and b"<!ENTITY" in match[1]:
         raise Permanent(Reason.BAD_DATA, f"the feed at {page.url} defines entities, which no honest feed does")
     import feedparser
 
@@ -142,7 +145,7 @@ def _feed(page: Page) -> list[Dated]:
         BytesIO(page.body), response_headers={"content-location": page.url, "content-type": "application/xml"}
     )
     found: list[Dated] = []
-    for entry in parsed.entries:
+    for entry in map(dict, parsed.entries):  # feedparser's own dictionaries pass one date off as another
         time = entry.get("published_parsed") or entry.get("updated_parsed")
         if link := entry.get("link") or entry.get("id"):
             try:

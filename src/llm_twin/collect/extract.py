@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from llm_twin.collect.extract_metadata import Metadata, read_metadata
-from llm_twin.collect.extract_trees import NO_LANGUAGE, flatten_code, language_class, parse, select
-from llm_twin.collect.markdown import fenced, markdown_of, plain_of
+from llm_twin.collect.extract_trees import NO_LANGUAGE, flatten_code, has_class, language_class, parse, select
+from llm_twin.collect.markdown import fenced, markdown_of, plain_of, spaced
 from llm_twin.collect.pages import Page
 from llm_twin.documents import Value, now
 
@@ -75,7 +75,7 @@ def _extract(html: str, url: str, with_text: bool) -> Extraction:
     if with_text:
         tree.make_links_absolute(url, handle_failures="ignore")  # trafilatura would resolve them against the host alone
         flatten_code(tree)
-        markdown, text = _main_text(tree, url)
+        markdown, text = (found.kind == "post" and _marked_text(tree, url)) or _main_text(tree, url)
         if not text.strip():
             markdown, text = _fallback_text(tree, found, url)
     return Extraction(
@@ -89,6 +89,17 @@ def _extract(html: str, url: str, with_text: bool) -> Extraction:
         canonical=found.canonical,
         kind=found.kind,
     )
+
+
+def _marked_text(tree: HtmlElement, url: str) -> tuple[str, str] | None:
+    """Markdown and plain text of a post in microformats, which say where it begins and ends."""
+    from lxml.html import tostring
+
+    contents = select(tree, f"//*[{has_class('h-entry')}]//*[{has_class('e-content')}]")
+    if len(contents) != 1:
+        return None
+    html = tostring(contents[0], encoding="unicode", with_tail=False)
+    return markdown_of(html, url), plain_of(html)
 
 
 def _main_text(tree: HtmlElement, url: str) -> tuple[str, str]:
@@ -134,7 +145,7 @@ def _with_code(markdown: str, blocks: list[tuple[str, str]]) -> str:
     def inline(match: re.Match[str]) -> str:  # in a table's cell, where no block can stand
         return " ".join(blocks[int(match[1])][1].split())
 
-    return BARE.sub(inline, FENCED.sub(block, markdown))
+    return BARE.sub(inline, FENCED.sub(block, spaced(markdown)))
 
 
 def _fallback_text(tree: HtmlElement, found: Metadata, url: str) -> tuple[str, str]:

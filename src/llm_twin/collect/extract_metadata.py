@@ -19,9 +19,11 @@ from llm_twin.errors import Permanent
 from llm_twin.links import parse_link, same_site
 
 if TYPE_CHECKING:
+    from lxml.etree import _Element
     from lxml.html import HtmlElement
 
 MAX_NODES = 2000  # of JSON-LD that are looked at; real pages have under a hundred
+MAX_TITLE = 500  # characters that are looked at
 POSTS = {"SocialMediaPosting", "DiscussionForumPosting"}
 ARTICLES = re.compile(r"(?:\w*Article|BlogPosting|LiveBlogPosting|Report|Review|HowTo|Chapter)$")
 STATUS_TYPES = {"status", "note", "microblog"}  # og:type of services that show one short post
@@ -147,13 +149,14 @@ def _fold(text: str) -> str:
 
 def _title(tree: HtmlElement, meta: dict[str, str], article: dict[str, Any], url: str) -> str:
     """The visible heading where a tag confirms it; else the tag that others confirm, without the site's name."""
-    headings = [text for h1 in list(tree.iter("h1"))[:5] if (text := _text("".join(h1.itertext())))]
-    titles = list(tree.iter("title"))
-    window = _text("".join(titles[0].itertext())) if titles else ""
+    headings = [text for text in map(_inner_text, list(tree.iter("h1"))[:5]) if text]
+    window = next(map(_inner_text, tree.iter("title")), "")
     told = [_text(article.get("headline")), _text(article.get("name")), meta.get("og:title", "")]
-    told = [text for text in [*told, meta.get("twitter:title", ""), window] if text]
+    told = [text[:MAX_TITLE] for text in [*told, meta.get("twitter:title", ""), window] if text]
     site = meta.get("og:site_name", "")
-    headings = [heading for heading in headings if _fold(heading) != _fold(site)] or headings
+    headings = [heading for heading in headings if _fold(heading) != _fold(site)]
+    if told == [window] and len(headings) == 1:  # some sites give all their pages one title
+        return headings[0]
     for confirms in (_same, _starts, _resembles):
         for heading in headings:
             if any(confirms(_fold(heading), _fold(text)) for text in told) and not _ends_all(heading, window, headings):
@@ -161,6 +164,10 @@ def _title(tree: HtmlElement, meta: dict[str, str], article: dict[str, Any], url
     if told:
         return _without_site(told[0], site, url)
     return headings[0] if headings else ""
+
+
+def _inner_text(element: _Element) -> str:
+    return _text("".join(map(str, element.itertext())))[:MAX_TITLE]
 
 
 def _same(heading: str, told: str) -> bool:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from llm_twin.collect.markdown import Mark, Span, fenced, link, quoted, styled
+from llm_twin.collect.markdown import fenced, link, quoted
+from llm_twin.collect.markdown_marks import Mark, Span, styled
 
 VERSION = "medium 1"
 STATE = re.compile(r"window\.__APOLLO_STATE__\s*=\s*(?=\{)")

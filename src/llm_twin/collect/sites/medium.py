@@ -11,10 +11,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from llm_twin.collect.crawlers import crawler, expander, parser
 from llm_twin.collect.discover import listed
-from llm_twin.collect.extract import describe
+from llm_twin.collect.extract import Extraction, describe, extract
 from llm_twin.collect.markdown import without_marks
 from llm_twin.collect.medium_state import VERSION, Entity, State, body
-from llm_twin.collect.sites.article import document, fetch_html, generic
+from llm_twin.collect.sites.article import document, fetch_html
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import Document, Link
 from llm_twin.errors import Permanent, Reason
@@ -99,7 +99,7 @@ def parse(page: Page, link: Link) -> Document:
             raise Permanent(Reason.PAYWALL, PAYWALL)
         if not any(named) and is_list(urlsplit(page.url).path):
             raise Permanent(Reason.LIST_PAGE, "a Medium profile or list: collect its stories with --expand")
-        return generic(page, link, "medium")
+        return document(page, link, _without_state(page), "medium")
     _refuse_openings(state, post)
     markdown = body(state, post)
     answered = state.follow(post.get("inResponseToPostResult"))
@@ -120,6 +120,14 @@ def parse(page: Page, link: Link) -> Document:
         "medium",
         {"parser": VERSION, "description": None} | _metadata(state, post, answered),
     )
+
+
+def _without_state(page: Page) -> Extraction:
+    """What general extraction finds. Medium calls every story a posting, and the title stands above the text again."""
+    found = extract(page.text, page.url)
+    first, _, rest = found.markdown.partition("\n")
+    doubled = first.startswith("#") and first.lstrip("# ").casefold() == found.title.casefold()
+    return found.model_copy(update={"kind": "article", "markdown": rest.strip() if doubled else found.markdown})
 
 
 def _refuse_openings(state: State, post: Entity) -> None:

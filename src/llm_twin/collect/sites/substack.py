@@ -173,6 +173,8 @@ def _cleaned(html: str) -> str:
             number.drop_tree()
             first = next(note.iter("p"), note)
             first.text = label + (first.text or "")
+    for emphasis in select(body, ".//figcaption//em | .//figcaption//i"):
+        emphasis.drop_tag()  # captions are set in italics as a whole
     for picture in body.iter("img"):
         picture.attrib.pop("title", None)  # the same as its alt text
         if match := ORIGINAL.search(picture.get("src") or ""):
