@@ -28,20 +28,20 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
 
 
 async def fetch_html(url: str, web: Web) -> Page:
-    """The HTML page at `url`. Raises `Permanent` for walls, feeds, sitemaps and what is no HTML."""
+    """The HTML page at `url`. Raises as `Web.get` does, and `Permanent` for feeds, sitemaps and what is no HTML."""
     page = await web.get(url)
     content = content_of(page)
     if content in ("feed", "sitemap"):
         raise Permanent(Reason.LIST_PAGE, f"a {content}: collect its items with --expand")
     if content != "html":
         raise Permanent(Reason.NOT_HTML, f"{page.content_type or 'unlabelled data'}; only HTML pages are collected")
-    if found := wall(page):
-        raise Permanent(*found)
     return page
 
 
 def document_of(page: Page, link: Link) -> Document:
-    """The document that a fetched HTML page holds."""
+    """The document that an HTML page holds, fetched or saved. Raises `Permanent`, also when the page is a wall."""
+    if found := wall(page):
+        raise Permanent(*found)
     if parse := parser_for(page):
         return parse(page, link)
     return generic(page, link, domain_of(page.url))
