@@ -42,7 +42,7 @@ def refused(link: str) -> str:
 # The canonical form
 
 
-@settings(max_examples=500)
+@settings(max_examples=300, deadline=None)
 @given(st.text(st.characters(), max_size=60) | st.text("htps:/.[]@#?%&=ab1\\ ßİ。", max_size=60))
 def test_any_text_is_a_link_or_a_bad_link(text: str) -> None:
     for link in (text, f"https://{text}", f"http://host/{text}", f"http://host/?{text}"):
@@ -57,7 +57,7 @@ def test_any_text_is_a_link_or_a_bad_link(text: str) -> None:
             assert host_of(once) == host_of(link)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(HOSTS, PORTS, PATHS, st.text(st.characters(), max_size=15), st.sampled_from(["http", "https"]))
 def test_the_canonical_form_is_its_own_canonical_form(
     host: str, port: int | None, path: str, query: str, scheme: str
@@ -73,6 +73,7 @@ def test_the_canonical_form_is_its_own_canonical_form(
     assert urlsplit(once).port == (None if (scheme, port) in {("http", 80), ("https", 443)} else port)
 
 
+@settings(deadline=None)
 @given(
     kept=st.lists(st.tuples(NAMES.map("x".__add__), NAMES), max_size=3),
     dropped=st.lists(st.tuples(TRACKERS, NAMES), max_size=3),
@@ -184,6 +185,7 @@ def test_a_password_in_a_link_is_not_repeated() -> None:
 # Hosts and sites
 
 
+@settings(deadline=None)
 @given(host=HOSTS, domain=HOSTS)
 @example("github.com.evil.org", "github.com")
 @example("notgithub.com", "github.com")
@@ -221,6 +223,7 @@ def test_links_of_one_site(one: str, other: str, same: bool) -> None:
     assert same_site(one, other) is same_site(other, one) is same
 
 
+@settings(deadline=None)
 @given(HOSTS)
 def test_a_host_name_is_its_own_ascii_form(host: str) -> None:
     assert ascii_host(host.upper() + ".") == host

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_twin.documents import KINDS, Author, Document
@@ -63,7 +63,7 @@ def emptied(warehouse: Warehouse) -> Warehouse:
     return warehouse
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(stored=DOCUMENTS)
 def test_any_document_comes_back(warehouses: list[Warehouse], stored: Document) -> None:
     fields = clean(stored.model_dump() | {"raw": None})
@@ -75,7 +75,7 @@ def test_any_document_comes_back(warehouses: list[Warehouse], stored: Document) 
         assert warehouse.raw(stored.id) == stored.raw
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(puts=PUTS)
 def test_both_stores_answer_alike_whatever_is_put(warehouses: list[Warehouse], puts: list[list[Document]]) -> None:
     answers = []
@@ -88,7 +88,7 @@ def test_both_stores_answer_alike_whatever_is_put(warehouses: list[Warehouse], p
     assert all(document_id == one.id for (document_id, _), one in zip(answers[0][3], answers[0][1], strict=True))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(name=TEXTS.filter(lambda text: Author.key(text)), aliases=st.lists(TEXTS, max_size=3))
 def test_any_author_is_found_by_each_name(warehouses: list[Warehouse], name: str, aliases: list[str]) -> None:
     author = Author.named(name, aliases)
