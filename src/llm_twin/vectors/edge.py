@@ -7,6 +7,7 @@ write-ahead log is replayed when it is opened, so a killed process leaves a pref
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +46,9 @@ WRITABLE_SEGMENT_KB = 20_000
 LARGEST_SEGMENT_KB = 60_000
 # A full disk below memory-mapped files ends in SIGBUS, not in an error: better not to begin.
 FREE_BYTES = 150_000_000
+
+
+log = logging.getLogger(__name__)
 
 
 class Meta(BaseModel):
@@ -88,7 +92,10 @@ class EdgeVectors(PointStore):
             self._timer = None  # whatever is scheduled no longer applies
             done = False
             try:
-                yield self._open(create)
+                opened = self._open(create)
+                if create:
+                    self._check_space()
+                yield opened
                 done = True
             except (TwinError, KeyboardInterrupt, SystemExit):
                 raise
@@ -116,8 +123,6 @@ class EdgeVectors(PointStore):
                 if not create:
                     return False
                 self._create()
-            if create:
-                self._check_space()
             self._shard = qdrant.EdgeShard.load(str(self.path))
             self._hold = stack.pop_all()
         return True
@@ -226,8 +231,12 @@ class EdgeVectors(PointStore):
 
     def _written(self) -> None:
         self._engine.flush()
-        if self._engine.optimize():
-            self._engine.flush()
+        try:
+            if self._engine.optimize():
+                self._engine.flush()
+        except Exception as error:  # noqa: BLE001 - the engine raises nothing narrower
+            # All is written; only opening will take longer. It happens where there is no room for a second copy.
+            log.warning("the index in %s could not be optimised: %s", self.path, _one_line(error))
 
     def _scroll(self, selection: Selection, fields: list[str]) -> Iterator[tuple[str, Payload]]:
         offset = None
