@@ -1,6 +1,6 @@
 """Collect everything a person has published, keep it clean and current, and make it usable by an LLM.
 
-    from llm_twin import Twin, extract
+from llm_twin import Twin, extract
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ def parse_link(text: str) -> str:
         parts = urlsplit(link)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise Permanent(Reason.BAD_LINK, f"not a link: {error}") from None
+        what = "a user name or password in it" if "@" in link else str(error)
+        raise Permanent(Reason.BAD_LINK, f"not a link: {what}") from None
     if not parts.scheme or ("." in parts.scheme and not parts.netloc) or (parts.scheme == "localhost"):
         raise Permanent(Reason.BAD_LINK, f"no scheme; did you mean https://{link.lstrip('/')} ?")
     if parts.scheme.lower() not in DEFAULT_PORTS:

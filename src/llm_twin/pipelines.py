@@ -42,7 +42,6 @@ class Progress(Protocol):
         """`done` more units are finished, one of them with this outcome."""
         ...
 
-
     def say(self, text: str) -> None:
         """Something that a waiting person wants to know."""
         ...

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError
@@ -88,14 +87,9 @@ class Settings(BaseSettings):
 
 
 def masked(address: str) -> str:
-    """An address with its user, password and query replaced by `***`, fit to be shown."""
-    if address.startswith("sqlite:"):
-        return address
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return re.sub(r"//[^@/]*@", "//***@", address)
-    netloc = parts.netloc.rpartition("@")
-    return urlunsplit(
-        (parts.scheme, f"***@{netloc[2]}" if netloc[1] else netloc[2], parts.path, "***" if parts.query else "", "")
-    )
+    """An address with its user, password and query replaced by `***`, fit to be shown.
+
+    A password may hold `/`, `#` or `?` that should have been encoded: everything up to the last `@` is masked.
+    """
+    shown = re.sub(r"//.*@", "//***@", address, flags=re.S)
+    return re.sub(r"[?#].*", "?***", shown, flags=re.S)

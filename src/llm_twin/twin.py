@@ -84,7 +84,7 @@ class Twin:
         """The index."""
         from llm_twin.vectors import open_vectors
 
-        return open_vectors(self.settings, self.embedder.name, self.embedder.dimension)
+        return open_vectors(self.settings, self.embedder.name, self.embedder.dimension, self._tell)
 
     # --- collect ---
 
@@ -204,12 +204,12 @@ class Twin:
     def _index_lock(self) -> Iterator[None]:
         from llm_twin.locks import held
 
-        def tell(holder: str) -> None:
-            if self.progress:
-                self.progress.say(f"waiting for {holder}")
-
-        with held(self.home / "index.lock", f"the index of {self.home}", self.settings.lock_wait, tell):
+        with held(self.home / "index.lock", f"the index of {self.home}", self.settings.lock_wait, self._tell):
             yield
+
+    def _tell(self, holder: str) -> None:
+        if self.progress:
+            self.progress.say(f"waiting for {holder}")
 
     def close(self) -> None:
         """Release the stores. Closing twice is fine."""

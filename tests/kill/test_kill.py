@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import os
+import multiprocessing
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llm_twin import Link, Settings, Twin
+import kill_child
+from llm_twin import Settings, Twin
 from llm_twin.demo.server import DemoServer
+from llm_twin.models.embed import OnnxEmbedder
 from llm_twin.runfile import read_run_file
 
 MOMENTS = 20
 SEED = 20240501
-
-# The child says when it begins and when it has ended, so that the moment of the kill falls in between.
-CHILD = """
-import json, sys
-from pathlib import Path
-from llm_twin import Settings, Twin
-from llm_twin.runfile import read_run_file
-options = json.loads(sys.argv[1])
-with Twin(Settings.load(**options)) as twin:
-    twin.embedder, twin.chunker, twin.warehouse
-    links = read_run_file(Path(sys.argv[3]))
-    print("begin", flush=True)
-    twin.collect_links(links) if sys.argv[2] == "collect" else twin.index()
-    print("end", flush=True)
-"""
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([kill_child.__name__])
+PATIENCE = 120  # seconds, on a very busy machine
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +42,16 @@ def options(home: Path, server: DemoServer) -> dict[str, Any]:
     return {"home": str(home), "resolve": server.resolve, "allow_private": True, "delay": 0.0, "retries": 0}
 
 
-def links(run_file: Path) -> list[Link]:
-    return read_run_file(run_file)
+@pytest.fixture(scope="module")
+def embedder() -> OnnxEmbedder:
+    return Twin().embedder
+
+
+def opened(home: Path, server: DemoServer, embedder: OnnxEmbedder) -> Twin:
+    """A twin on this home that need not load the model again."""
+    twin = Twin(Settings.load(**options(home, server)))
+    twin.embedder = embedder
+    return twin
 
 
 def contents(twin: Twin) -> dict[str, Any]:
@@ -72,38 +68,42 @@ def contents(twin: Twin) -> dict[str, Any]:
     }
 
 
-def start(home: Path, server: DemoServer, what: str, run_file: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", CHILD, json.dumps(options(home, server)), what, str(run_file)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    assert child.stdout
-    assert child.stdout.readline() == "begin\n"
-    return child
+def start(home: Path, server: DemoServer, what: str, run_file: Path) -> tuple[BaseProcess, Connection]:
+    """A child that is at work."""
+    ours, theirs = PROCESSES.Pipe(duplex=False)
+    child = PROCESSES.Process(target=kill_child.work, args=(options(home, server), what, run_file, theirs))
+    child.start()
+    theirs.close()
+    assert ours.poll(PATIENCE)
+    assert ours.recv() == "begin"
+    return child, ours
 
 
 def undisturbed_seconds(home: Path, server: DemoServer, what: str, run_file: Path) -> float:
-    with start(home, server, what, run_file) as child:
-        began = time.monotonic()
-        assert child.stdout
-        assert child.stdout.readline() == "end\n"
-        return time.monotonic() - began
+    child, pipe = start(home, server, what, run_file)
+    began = time.monotonic()
+    assert pipe.poll(PATIENCE)
+    assert pipe.recv() == "end"
+    seconds = time.monotonic() - began
+    child.join()
+    return seconds
 
 
 def kill_after(seconds: float, home: Path, server: DemoServer, what: str, run_file: Path) -> bool:
     """Run the child and kill it after so many seconds of work; whether it was still at work."""
-    with start(home, server, what, run_file) as child:
-        try:
-            child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            assert child.stdout
-            return child.stdout.read() != "end\n"
-    return False
+    child, pipe = start(home, server, what, run_file)
+    at_work = not pipe.poll(seconds)
+    child.kill()
+    child.join()
+    return at_work
 
 
-def test_a_killed_collect_is_made_good_by_the_next(server: DemoServer, run_file: Path, tmp_path: Path) -> None:
+def test_a_killed_collect_is_made_good_by_the_next(
+    server: DemoServer, embedder: OnnxEmbedder, run_file: Path, tmp_path: Path
+) -> None:
     whole = tmp_path / "whole"
     seconds = undisturbed_seconds(whole, server, "collect", run_file)
-    with Twin(Settings.load(**options(whole, server))) as twin:
+    with opened(whole, server, embedder) as twin:
         expected = contents(twin)
     assert len(expected["documents"]) > 10
     chance = random.Random(SEED)
@@ -111,8 +111,8 @@ def test_a_killed_collect_is_made_good_by_the_next(server: DemoServer, run_file:
     for number in range(MOMENTS):
         home = tmp_path / f"home{number}"
         interrupted += kill_after(chance.uniform(0, seconds), home, server, "collect", run_file)
-        with Twin(Settings.load(**options(home, server))) as twin:
-            report = twin.collect_links(links(run_file))
+        with opened(home, server, embedder) as twin:
+            report = twin.collect_links(read_run_file(run_file))
             assert not report.failed
             assert contents(twin) == expected
             assert {run.state for run in twin.runs()} == {"finished"}, "the stopped run itself was continued"
@@ -120,11 +120,13 @@ def test_a_killed_collect_is_made_good_by_the_next(server: DemoServer, run_file:
     assert interrupted > MOMENTS / 2
 
 
-def test_a_killed_index_is_made_good_by_the_next(server: DemoServer, run_file: Path, tmp_path: Path) -> None:
+def test_a_killed_index_is_made_good_by_the_next(
+    server: DemoServer, embedder: OnnxEmbedder, run_file: Path, tmp_path: Path
+) -> None:
     """The index is an old one: half the documents have changed since, one is gone, others are new."""
     old = tmp_path / "old"
-    with Twin(Settings.load(**options(old, server))) as twin:
-        twin.collect_links(links(run_file))
+    with opened(old, server, embedder) as twin:
+        twin.collect_links(read_run_file(run_file))
         documents = list(twin.warehouse.documents())
         changed = [each.model_copy(update={"text": f"Older. {each.text[::-1]}"}) for each in documents[::2]]
         twin.warehouse.delete([documents[1].id])
@@ -136,7 +138,7 @@ def test_a_killed_index_is_made_good_by_the_next(server: DemoServer, run_file: P
     whole = tmp_path / "whole"
     shutil.copytree(old, whole)
     seconds = undisturbed_seconds(whole, server, "index", run_file)
-    with Twin(Settings.load(**options(whole, server))) as twin:
+    with opened(whole, server, embedder) as twin:
         expected = contents(twin)
     assert expected["ledger"].keys() == expected["documents"].keys()
     chance = random.Random(SEED)
@@ -145,7 +147,7 @@ def test_a_killed_index_is_made_good_by_the_next(server: DemoServer, run_file: P
         home = tmp_path / f"home{number}"
         shutil.copytree(old, home)
         interrupted += kill_after(chance.uniform(0, seconds), home, server, "index", run_file)
-        with Twin(Settings.load(**options(home, server))) as twin:
+        with opened(home, server, embedder) as twin:
             assert not twin.index().failed
             assert contents(twin) == expected
         shutil.rmtree(home)

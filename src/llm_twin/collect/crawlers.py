@@ -22,7 +22,7 @@ from llm_twin.links import host_of
 
 Crawl = Callable[[Link, Web], AsyncIterator[Document]]
 Parse = Callable[[Page, Link], Document]
-Expand = Callable[[Link, Web, int], Awaitable[list[str]]]
+Expand = Callable[[str, Web, int], Awaitable[list[str]]]
 Matches = Callable[[str], bool]  # a checked link, or for parsers a page's
 
 

@@ -21,7 +21,6 @@ from llm_twin.collect.crawlers import crawler_for, expander_for
 from llm_twin.collect.extract_metadata import is_item, moment
 from llm_twin.collect.pages import Page
 from llm_twin.collect.web import Web
-from llm_twin.documents import Author, Link
 from llm_twin.errors import LinkError, Permanent, Reason
 from llm_twin.links import canonical, same_site
 
@@ -70,7 +69,7 @@ async def expand(url: str, web: Web, limit: int) -> list[str]:
     """
     if own := expander_for(url):
         # Expanders of sites see a link as crawlers do; whose it is does not matter to them.
-        return unique(await own(Link(url=url, author=Author(id="", name="")), web, limit), limit)
+        return unique(await own(url, web, limit), limit)
     if crawler_for(url)[0] != "article":
         return [url]
     page = await web.get(url)

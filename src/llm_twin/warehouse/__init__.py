@@ -16,7 +16,7 @@ def open_warehouse(address: str) -> Warehouse:
     `sqlite:////var/twin.sqlite` is an absolute path, `sqlite:///twin.sqlite` a relative one; `~` is the home folder.
     Raises `ConfigError` for a malformed address, `StoreError` when the store can't be opened or reached within 5 s.
     """
-    from llm_twin.warehouse.records import without_password
+    from llm_twin.settings import masked
 
     scheme, separator, rest = address.partition("://")
     if scheme.lower() == "sqlite" and rest.startswith("/") and rest.strip("/"):
@@ -28,6 +28,6 @@ def open_warehouse(address: str) -> Warehouse:
 
         return MongoWarehouse(address)
     raise ConfigError(
-        f"warehouse {without_password(address)!r}: no address of a warehouse; "
+        f"warehouse {masked(address)!r}: no address of a warehouse; "
         "use sqlite:///path, mongodb://host/database or mongodb+srv://host/database"
     )

@@ -29,8 +29,9 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 
 from llm_twin.errors import ConfigError, StoreError
+from llm_twin.settings import masked
 from llm_twin.warehouse.mongo_records import COLLECTIONS, INDEXES, Record
-from llm_twin.warehouse.records import NEWER, SCHEMA, one_line, without_password
+from llm_twin.warehouse.records import NEWER, SCHEMA, one_line
 
 T = TypeVar("T")
 Session = ClientSession | None
@@ -42,7 +43,7 @@ class MongoServer:
     """An opened database. Its client is safe for threads, not for forks."""
 
     def __init__(self, address: str) -> None:
-        self.shown = without_password(address)
+        self.shown = masked(address)
         try:
             self._client: MongoClient[Record] = MongoClient(
                 address,

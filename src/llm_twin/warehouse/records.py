@@ -7,7 +7,6 @@ U+FFFD, a pair its character. Metadata and headers are stored as JSON text: any 
 from __future__ import annotations
 
 import json
-import re
 import zlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -15,7 +14,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from llm_twin.documents import Author, Document, Raw, Value
 from llm_twin.errors import StoreError, UsageError
-from llm_twin.settings import masked
 
 V = TypeVar("V", bound=Value)
 
@@ -135,11 +133,6 @@ def milliseconds(moment: datetime) -> int:
     """Whole milliseconds since 1970; exact, unlike `timestamp()`, for every year."""
     since = in_utc(moment) - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
-
-
-def without_password(address: str) -> str:
-    """An address fit to be shown, also when its password holds `/`, `#` or `?` that should have been encoded."""
-    return masked(re.sub(r"//.*@", "//***@", address, flags=re.S))
 
 
 def one_line(error: object) -> str:

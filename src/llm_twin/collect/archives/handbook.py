@@ -1,4 +1,4 @@
-"""The warehouse dump of the LLM Engineer's Handbook: `UserDocument.json`, `ArticleDocument.json`, … or the same `.json.gz`.
+"""The warehouse dump of the LLM Engineer's Handbook: `UserDocument.json`, `ArticleDocument.json`, … or `.json.gz`.
 
 Each file is a JSON array. An article's `content` holds Title, Subtitle, Content (html2text of the whole page), a post's
 and a repository's are mappings of text.

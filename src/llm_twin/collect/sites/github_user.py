@@ -31,9 +31,9 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
 
 
 @expander("github_user", "github.com", path=is_user)
-async def expand(link: Link, web: Web, limit: int) -> list[str]:
+async def expand(url: str, web: Web, limit: int) -> list[str]:
     """The user's own repositories, last pushed first; forks are someone else's work and left out."""
-    match = LOGIN.fullmatch(urlsplit(link.url).path)
+    match = LOGIN.fullmatch(urlsplit(url).path)
     user = match[1] if match else ""
     headers = {"accept": "application/vnd.github+json", "x-github-api-version": "2022-11-28"}
     if token := web.settings.github_token:

@@ -60,9 +60,9 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
 
 
 @expander("medium", "medium.com", ".medium.com", path=is_list)
-async def expand(link: Link, web: Web, limit: int) -> list[str]:
+async def expand(url: str, web: Web, limit: int) -> list[str]:
     """The latest stories of a profile, publication or tag, from its feed; Medium's feeds hold ten."""
-    return [_without_source(url) for url in await listed(await web.get(feed_of(link.url)), web, limit)]
+    return [_without_source(url) for url in await listed(await web.get(feed_of(url)), web, limit)]
 
 
 def feed_of(url: str) -> str:

@@ -64,14 +64,14 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
 
 
 @expander("substack", ".substack.com", path=is_list)
-async def expand(link: Link, web: Web, limit: int) -> list[str]:
+async def expand(url: str, web: Web, limit: int) -> list[str]:
     """The posts of a publication: the latest 20 from its feed, more from its sitemap."""
     address = "/feed" if limit <= 20 else "/sitemap.xml"
     everything = 100_000  # a sitemap holds pages that are no posts; the limit counts posts
-    links = await listed(await web.get(urljoin(link.url, address)), web, everything)
+    links = await listed(await web.get(urljoin(url, address)), web, everything)
     posts = [url for url in links if POST.search(urlsplit(url).path)][:limit]
     if not posts:
-        raise Permanent(Reason.EMPTY, f"no posts at {urljoin(link.url, address)}")
+        raise Permanent(Reason.EMPTY, f"no posts at {urljoin(url, address)}")
     return posts
 
 
