@@ -74,7 +74,7 @@ def forked(work: Callable[[], None]) -> int:
 
 def write(folder: Path, ready: int) -> None:
     store = edge.EdgeVectors(folder, "tiny", 4, 20)
-    versions = [int(fingerprint) for fingerprint in store.ledger().values()]
+    versions = [int(fingerprint or "0") for fingerprint in store.ledger().values()]
     os.write(ready, b".")
     for version in count(max(versions, default=0) + 1):
         store.put([document(name, version) for name in NAMES])
@@ -85,12 +85,13 @@ def check(folder: Path) -> None:
     ledger, found = store.ledger(), {name: set(ids) for name, ids in store.chunk_ids().items()}
     for name in NAMES:
         ids = found.get(digest(name), set())
-        version = int(ledger.get(digest(name), "0"))
+        version = int(ledger.get(digest(name)) or "0")
+        assert not ids or digest(name) in ledger, f"{name}: chunks that the ledger knows nothing of"
         old = chunk_ids(name, version) if version else set()
         new = chunk_ids(name, version + 1)
         assert ids <= old | new, f"{name}: chunks of no version near {version}"
         assert old <= ids or new <= ids, f"{name}: version {version} was removed before {version + 1} was complete"
-    last = 1 + max(map(int, ledger.values()), default=0)
+    last = 1 + max((int(fingerprint or "0") for fingerprint in ledger.values()), default=0)
     store.put([document(name, last) for name in NAMES])
     assert store.ledger() == {digest(name): str(last) for name in NAMES}
     assert store.chunk_ids() == {digest(name): sorted(chunk_ids(name, last)) for name in sorted(NAMES, key=digest)}

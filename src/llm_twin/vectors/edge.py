@@ -281,11 +281,12 @@ def _point(point: PointData) -> qdrant.Point:
 
 def _filter(selection: Selection) -> Filter:
     entry = FieldCondition(LEDGER, match=MatchValue(1))
+    documents: list[qdrant.ConditionType] = []
+    if selection.document_ids is not None:
+        documents = [FieldCondition("document_id", match=MatchAny(list(selection.document_ids)))]
     if selection.ledger:
-        return Filter(must=[entry])
-    if selection.document_ids is None:
-        return Filter(must_not=[entry])
-    return Filter(must=[FieldCondition("document_id", match=MatchAny(list(selection.document_ids)))], must_not=[entry])
+        return Filter(must=[entry, *documents])
+    return Filter(must=documents or None, must_not=[entry])
 
 
 def _from_engine(error: BaseException) -> bool:

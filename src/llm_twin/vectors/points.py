@@ -105,13 +105,18 @@ class PointStore(ABC):
         if not latest:
             return
         with self._opened(create=True):
+            # What is new is noted before it comes, so that no crash leaves chunks of a document nobody knows of.
+            known = {entry["document_id"] for _, entry in self._scroll(Selection(True, list(latest)), ["document_id"])}
+            coming = (document.card for name, document in latest.items() if name not in known)
+            for batch in batches((ledger_point(card, fingerprint="") for card in coming), BATCH):
+                self._upsert(batch)
             points = (point for document in latest.values() for point in chunk_points(document))
             new: set[str] = set()
             for batch in batches(points, BATCH):
                 self._upsert(batch)
                 new.update(point.id for point in batch)
             self._remove_chunks(list(latest), keep=new)
-            for batch in batches((ledger_point(document.card) for document in latest.values()), BATCH):
+            for batch in batches((ledger_point(each.card, each.card.fingerprint) for each in latest.values()), BATCH):
                 self._upsert(batch)
             self._written()
 
@@ -203,9 +208,9 @@ def chunk_points(document: Indexed) -> Iterator[PointData]:
         yield PointData(str(UUID(chunk.id)), vector.astype(np.float32).tolist(), document_terms(text), payload)
 
 
-def ledger_point(card: DocumentCard) -> PointData:
+def ledger_point(card: DocumentCard, fingerprint: str) -> PointData:
     """The ledger entry of a document as a point."""
-    payload = {LEDGER: 1, "document_id": card.document_id, "fingerprint": card.fingerprint, "model": card.model}
+    payload = {LEDGER: 1, "document_id": card.document_id, "fingerprint": fingerprint, "model": card.model}
     return PointData(ledger_id(card.document_id), None, None, payload)
 
 

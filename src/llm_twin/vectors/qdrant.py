@@ -210,9 +210,9 @@ def _sparse(vector: SparseVector) -> models.SparseVector:
 
 def _filter(selection: Selection) -> models.Filter:
     entry = models.FieldCondition(key=LEDGER, match=models.MatchValue(value=1))
+    documents: list[models.Condition] = []
+    if selection.document_ids is not None:
+        documents = [models.FieldCondition(key="document_id", match=models.MatchAny(any=list(selection.document_ids)))]
     if selection.ledger:
-        return models.Filter(must=[entry])
-    if selection.document_ids is None:
-        return models.Filter(must_not=[entry])
-    documents = models.FieldCondition(key="document_id", match=models.MatchAny(any=list(selection.document_ids)))
-    return models.Filter(must=[documents], must_not=[entry])
+        return models.Filter(must=[entry, *documents])
+    return models.Filter(must=documents or None, must_not=[entry])

@@ -70,14 +70,15 @@ class VectorStore(Protocol):
     """
 
     def ledger(self) -> dict[str, str]:
-        """Fingerprint by document id, for everything indexed."""
+        """Fingerprint by document id, for everything indexed; "" for what a killed process had begun to put."""
         ...
 
     def put(self, documents: Sequence[Indexed]) -> None:
         """Make the index hold exactly these chunks for each of these documents, and note their fingerprints.
 
-        Order: new chunks, then removal of old ones, then the ledger; a crash between leaves the ledger stale, and the
-        next run puts the document again. Done twice it leaves the same store. A document may have no chunks.
+        Order: a ledger entry for what is new, new chunks, then removal of old ones, then the fingerprints; a crash
+        between leaves the ledger stale, and the next run puts the document again, or deletes it. Done twice it leaves
+        the same store. A document may have no chunks.
         """
         ...
 
