@@ -3,6 +3,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ def main() -> None:
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     shown = f"$ {' '.join(sys.argv[1:])}\n{done.stdout.replace(str(Path.home()), '~')}"
     console.print(Text.from_ansi("\n".join(shown.splitlines()[:LINES])))
-    (Path(__file__).parent / "demo.svg").write_text(console.export_svg(title="llm-twin"), encoding="utf-8")
+    picture = re.sub(r"@font-face \{.*?\}", "", console.export_svg(title="llm-twin"), flags=re.S)  # no fonts from afar
+    (Path(__file__).parent / "demo.svg").write_text(picture, encoding="utf-8")
 
 
 if __name__ == "__main__":

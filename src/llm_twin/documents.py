@@ -136,6 +136,7 @@ class Passage(Value):
     start: int
     end: int
     score: float
+    best: int = 0  # where in `text` the chunk begins that was found best
 
 
 class Hit(Value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from textwrap import fill, indent, shorten
 
 from rich.console import Console
 from rich.markup import escape
@@ -96,8 +97,9 @@ def show_hits(hits: Iterable[Hit]) -> None:
         day = f", {hit.published_at:%Y-%m-%d}" if hit.published_at else ""
         out.print(f"[bold]{number}. {escape(hit.title or hit.link)}[/]  [dim]{hit.score:.4f}[/]")
         out.print(f"   {escape(hit.link)}\n   [dim]{escape(hit.author)}{day}, {hit.kind}[/]")
-        text = " ".join(hit.passages[0].text.split())
-        out.print(f"   {escape(text[:PASSAGE_WIDTH])}{'…' if len(text) > PASSAGE_WIDTH else ''}\n")
+        passage = hit.passages[0]
+        text = shorten(passage.text[passage.best :], PASSAGE_WIDTH, placeholder=" …")
+        out.print(escape(indent(fill(text, max(out.width - 3, 40)), "   ")) + "\n")
 
 
 def report_as_json(report: Report) -> dict[str, object]:

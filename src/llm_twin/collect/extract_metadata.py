@@ -58,14 +58,16 @@ def read_metadata(tree: HtmlElement, url: str) -> Metadata:
     published = moment(article.get("datePublished")) or next(
         (found for found in map(moment, _dates(tree, meta)) if found), None
     )
-    title = _title(tree, meta, article, url)
-    if not (author and published and title):
+    post = _is_post(tree, nodes, meta)
+    # The tags of a post name the service and the person, as there is no title; a thread in a forum has one.
+    title = _text(article.get("headline"))[:MAX_TITLE] if post else _title(tree, meta, article, url)
+    if not (author and published and (title or post)):
         from trafilatura import extract_metadata
 
         rest = extract_metadata(tree, default_url=url)
         author = author or rest.author
         published = published or moment(rest.date)
-        title = title or rest.title or ""
+        title = title or ("" if post else rest.title or "")
     return Metadata(
         title=title,
         author=author or None,
@@ -73,7 +75,7 @@ def read_metadata(tree: HtmlElement, url: str) -> Metadata:
         language=_language(tree, meta, article),
         description=_text(article.get("description")) or _named(meta, "og:description", "description") or None,
         canonical=_canonical(tree, meta, url),
-        kind="post" if _is_post(tree, nodes, meta) else "article",
+        kind="post" if post else "article",
         article_body=_text(article.get("articleBody") or article.get("text")) or None,
     )
 

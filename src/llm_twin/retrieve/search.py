@@ -63,6 +63,7 @@ def passages(chunks: Iterable[Scored]) -> tuple[Passage, ...]:
             start=last.start,
             end=max(last.end, chunk.end),
             score=max(last.score, found.score),
+            best=last.best if last.score >= found.score else chunk.start - last.start,
         )
     return tuple(sorted(joined, key=lambda passage: (-passage.score, passage.start)))
 

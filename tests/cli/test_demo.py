@@ -1,0 +1,54 @@
+"""`twin demo`: the whole main job, on the bundled author."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from llm_twin import Twin, cli
+from llm_twin.demo.sample import BOILERPLATE, QUESTIONS
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+def demo(home: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["twin", "demo", "--home", str(home), *options])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    return int(exit_.value.code or 0)
+
+
+def test_the_demo_collects_indexes_and_answers(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert demo(home, monkeypatch, "--json") == 0
+    result = json.loads(capfd.readouterr().out)
+    assert result["collect"]["counts"] == {"new": 8}
+    assert set(result["collect"]["domains"]) == {
+        f"{host}.localhost" for host in ("blog", "git", "letters", "newsletter", "social")
+    }
+    for question, expected in QUESTIONS:
+        assert expected in result["answers"][question][0]["link"]
+
+
+def test_no_boilerplate_of_the_demos_pages_is_stored(home: Path) -> None:
+    with Twin(home=home) as twin:
+        stored = {document.link: document.text for document in twin.documents()}
+    assert len(stored) == 16
+    assert not [(phrase, link) for phrase in BOILERPLATE for link, text in stored.items() if phrase in text]
+
+
+def test_the_demo_says_what_it_does_and_what_to_try_next(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert demo(home, monkeypatch) == 0
+    out = capfd.readouterr().out
+    assert out.count("unchanged ") >= 8, "a second demo finds nothing new"
+    assert f"16 documents and their index lie in {home}" in out
+    assert "twin collect --author" in out
