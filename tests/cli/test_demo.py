@@ -12,9 +12,9 @@ from llm_twin import Twin, cli
 from llm_twin.demo.sample import BOILERPLATE, QUESTIONS
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo")
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "demo"
 
 
 def demo(home: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
@@ -24,7 +24,7 @@ def demo(home: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
     return int(exit_.value.code or 0)
 
 
-def test_the_demo_collects_indexes_and_answers(
+def test_the_demo_collects_indexes_and_answers_without_boilerplate(
     home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert demo(home, monkeypatch, "--json") == 0
@@ -35,9 +35,6 @@ def test_the_demo_collects_indexes_and_answers(
     }
     for question, expected in QUESTIONS:
         assert expected in result["answers"][question][0]["link"]
-
-
-def test_no_boilerplate_of_the_demos_pages_is_stored(home: Path) -> None:
     with Twin(home=home) as twin:
         stored = {document.link: document.text for document in twin.documents()}
     assert len(stored) == 16
@@ -47,7 +44,7 @@ def test_no_boilerplate_of_the_demos_pages_is_stored(home: Path) -> None:
 def test_the_demo_says_what_it_does_and_what_to_try_next(
     home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert demo(home, monkeypatch) == 0
+    assert demo(home, monkeypatch, "--quiet") == demo(home, monkeypatch) == 0
     out = capfd.readouterr().out
     assert out.count("unchanged ") >= 8, "a second demo finds nothing new"
     assert f"16 documents and their index lie in {home}" in out
