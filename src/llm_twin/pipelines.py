@@ -252,11 +252,10 @@ def index(
         progress.plan("embed", 0)
         embedded = 0
         for batch in _batches(warehouse, chunker, stale):
-            for outcome, count in _index_batch(batch, vectors, embedder, chunker):
+            for outcome, count in _index_batch(batch, vectors, embedder, chunker, progress):
                 embedded += count
                 log_book.add(outcome)
                 progress.step("index", 1, outcome)
-                progress.step("embed", count)
         vectors.delete(ledger)  # what is left belongs to documents that are gone
         outcomes = log_book.outcomes()
         counts = {status: sum(o.status == status for o in outcomes) for status in ("new", "updated", "failed")}
@@ -290,14 +289,14 @@ def _batches(warehouse: Warehouse, chunker: Chunker, stale: Iterable[tuple[str, 
 
 
 def _index_batch(
-    batch: list[_Cut], vectors: VectorStore, embedder: Embedder, chunker: Chunker
+    batch: list[_Cut], vectors: VectorStore, embedder: Embedder, chunker: Chunker, progress: Progress
 ) -> Iterator[tuple[Outcome, int]]:
     """Embed and store a batch; (outcome, chunks embedded) per document. One that can't be embedded fails alone."""
     from llm_twin.vectors.store import DocumentCard, Indexed
 
     done: list[tuple[Outcome, int]] = []
     ready: list[Indexed] = []
-    for cut, rows in zip(batch, _embedded(batch, embedder), strict=True):
+    for cut, rows in zip(batch, _embedded(batch, embedder, progress), strict=True):
         document = cut.document
         if isinstance(rows, Exception):
             error = Permanent(Reason.INTERNAL, f"can't be embedded: {type(rows).__name__}: {rows}")
@@ -319,14 +318,15 @@ def _index_batch(
     yield from done
 
 
-def _embedded(batch: list[_Cut], embedder: Embedder) -> list[Vectors | Exception]:
+def _embedded(batch: list[_Cut], embedder: Embedder, progress: Progress) -> list[Vectors | Exception]:
     """The vectors of each document's chunks. All are embedded together, and one by one only when that fails."""
     try:
-        rows = embedder.encode([chunk.text for cut in batch for chunk in cut.chunks])
+        texts = [chunk.text for cut in batch for chunk in cut.chunks]
+        rows = embedder.encode(texts, lambda done: progress.step("embed", done))
     except Exception as error:  # noqa: BLE001 - a model may raise anything; it becomes the document's outcome
         if len(batch) == 1:
             return [error]
-        return [result for cut in batch for result in _embedded([cut], embedder)]
+        return [result for cut in batch for result in _embedded([cut], embedder, progress)]
     ends = list(accumulate(len(cut.chunks) for cut in batch))
     return [rows[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 

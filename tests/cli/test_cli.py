@@ -180,6 +180,7 @@ def test_extract_shows_what_would_be_stored(twin: Run, world: LocalServer, tmp_p
         (["search", "x", "--author", "Nobody"], "no author 'Nobody'"),
         (["documents", "show", "http://blog.example/none"], "no document http://blog.example/none"),
         (["forget"], "give either a link or --author"),
+        (["forget", BREAD_LINK], "give --yes"),
         (["import", "nowhere"], "nowhere does not exist"),
         (["run", "nowhere.yaml"], "nowhere.yaml: can't be read: No such file or directory"),
         (["extract", "nowhere.html"], "nowhere.html"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from llm_twin.cli.common import opened, print_json, standard_options
@@ -26,7 +28,9 @@ def forget_command(
         raise click.UsageError("give either a link or --author")
     with opened(home, quiet=quiet) as twin:
         what = twin.author(author).name if author else str(link)
-        if not yes and not as_json:
+        if not yes:
+            if not sys.stdin.isatty():
+                raise click.UsageError("nobody is there to be asked; give --yes")
             click.confirm(f"Remove {what} and all that was collected of it?", abort=True, err=True)
         number = twin.forget_author(author) if author else twin.forget_link(str(link))
     if as_json:

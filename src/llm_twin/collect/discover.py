@@ -68,7 +68,6 @@ async def expand(url: str, web: Web, limit: int) -> list[str]:
     `Permanent(EMPTY)` for a list without links.
     """
     if own := expander_for(url):
-        # Expanders of sites see a link as crawlers do; whose it is does not matter to them.
         return unique(await own(url, web, limit), limit)
     if crawler_for(url)[0] != "article":
         return [url]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -25,10 +25,11 @@ class Embedder(Protocol):
     max_tokens: int  # that the model reads of one text, its special tokens not counted
     tokenizer: Tokenizer  # without padding and truncation
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> NDArray[np.float32]:
         """Vectors of shape (n, dimension), rows L2-normalised, in the order of the texts.
 
-        Raises `ValueError` when a text has more than `max_tokens` tokens.
+        `on_done` is called with the number of further texts that are done, every second or so. Raises `ValueError`
+        when a text has more than `max_tokens` tokens.
         """
         ...
 
@@ -58,7 +59,7 @@ class OnnxEmbedder:
         limit = json.loads(sentence.read_text())["max_seq_length"] if sentence.is_file() else DEFAULT_MAX_TOKENS
         self.max_tokens: int = limit - self.tokenizer.num_special_tokens_to_add(False)
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> NDArray[np.float32]:
         """See `Embedder`. Texts are sorted by length first, so that little is padded."""
         encodings = self.tokenizer.encode_batch_fast(list(texts))
         rows = [encoding.ids for encoding in encodings]
@@ -71,6 +72,8 @@ class OnnxEmbedder:
             size = max(1, BATCH_TOKENS // len(rows[order[-1]]))  # the longest of what is left decides
             batch, order = order[-size:], order[:-size]
             vectors[batch] = self._run([rows[index] for index in batch])
+            if on_done:
+                on_done(len(batch))
         return vectors
 
     def _run(self, rows: list[list[int]]) -> NDArray[np.float32]:

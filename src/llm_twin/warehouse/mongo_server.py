@@ -36,7 +36,7 @@ from llm_twin.warehouse.records import NEWER, SCHEMA, one_line
 T = TypeVar("T")
 Session = ClientSession | None
 
-REACH = 5.0  # seconds to find the server
+REACH = 4.0  # seconds to find the server: with the start of a command less than 5
 
 
 class MongoServer:
