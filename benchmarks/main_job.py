@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The main job on the handbook's real articles: import, index, index again, search.
 
-    python benchmarks/main_job.py ../shared/data/handbook
+    python benchmarks/main_job.py FOLDER
 
 Prints documents, chunks, chunks over the model's limit, seconds of the first and the second index run, peak memory,
 and the first hit of two questions.
