@@ -19,11 +19,11 @@ from llm_twin.errors import Reason
 from llm_twin.links import canonical, domain_of
 
 Kind = Literal["article", "post", "repository", "code"]
-Status = Literal["new", "updated", "unchanged", "removed", "skipped", "failed"]
+Status = Literal["new", "updated", "unchanged", "removed", "expanded", "skipped", "failed"]
 RunState = Literal["running", "finished", "interrupted"]
 
 KINDS: tuple[Kind, ...] = ("article", "post", "repository", "code")
-SUCCESSES: frozenset[Status] = frozenset({"new", "updated", "unchanged"})
+SUCCESSES: frozenset[Status] = frozenset({"new", "updated", "unchanged", "expanded"})
 
 
 def _milliseconds(value: datetime) -> datetime:
@@ -163,6 +163,7 @@ class Outcome(Value):
     detail: str = ""
     title: str = ""
     documents: int = 0  # that this link stands for now
+    expand: int = 0  # as the link had it that could not be expanded
     transient: bool = False  # a retry may help
     seconds: float = 0.0
     at: Moment = Field(default_factory=now)

@@ -117,19 +117,9 @@ async def collect(
 
 async def _expanded(links: Sequence[Link], web: Web, log_book: RunLog) -> list[Link]:
     """The links to collect: lists replaced by their items, the same link in another spelling noted as a duplicate."""
-    from llm_twin.collect.discover import expand
-
     found: dict[tuple[str, str], Link] = {}
-    sizes: dict[str, int] = {}
     for link in links:
-        try:
-            urls = await expand(parse_link(link.url), web, link.expand) if link.expand else [link.url]
-        except LinkError as error:
-            log_book.add(failure(link.url, link.author.name, error))
-            continue
-        if link.expand:
-            sizes[link.url] = len(urls)
-        for url in urls:
+        for url in await _items(link, web, log_book) if link.expand else [link.url]:
             try:
                 key = (link.author.id, canonical(url))
             except Permanent:
@@ -137,9 +127,39 @@ async def _expanded(links: Sequence[Link], web: Web, log_book: RunLog) -> list[L
             first = found.setdefault(key, Link(url=url, author=link.author))
             if first.url != url:
                 log_book.add(failure(url, link.author.name, Permanent(Reason.DUPLICATE, f"the same as {first.url}")))
-    if sizes:
-        log_book.summary["expanded"] = sizes
     return list(found.values())
+
+
+async def _items(link: Link, web: Web, log_book: RunLog) -> list[str]:
+    """The links that one link stands for, itself when it is no list. A list has an outcome of its own."""
+    from llm_twin.collect.discover import expand
+
+    try:
+        items = await expand(parse_link(link.url), web, link.expand)
+    except TwinError as error:
+        outcome = failure(link.url, link.author.name, _of_link(error))
+        log_book.add(outcome.model_copy(update={"expand": link.expand}))
+        return []
+    except Exception as error:  # as for a page: see _collect_link
+        log.debug("while expanding %s", link.url, exc_info=True)
+        log_book.add(failure(link.url, link.author.name, _unexpected(error)))
+        return []
+    if [canonical(item) for item in items] == [canonical(link.url)]:
+        return [link.url]
+    detail = f"stands for {len(items)} link{'' if len(items) == 1 else 's'}"
+    log_book.add(Outcome(link=link.url, author=link.author.name, status="expanded", detail=detail))
+    return items
+
+
+def _of_link(error: TwinError) -> LinkError:
+    """The error of a single link; any other error ends the run."""
+    if not isinstance(error, LinkError):
+        raise error
+    return error
+
+
+def _unexpected(error: Exception) -> Permanent:
+    return Permanent(Reason.INTERNAL, f"{type(error).__name__}: {error}")
 
 
 async def _collect_link(link: Link, web: Web, warehouse: Warehouse) -> Outcome:

@@ -109,14 +109,16 @@ class Twin:
         """Collect again the links whose last outcome was a failure, and those that a stopped run never came to."""
         name = pipelines.known_author(self.warehouse, author).name if author else None
         last = {(outcome.author, outcome.link): outcome for outcome in self.warehouse.last_outcomes(name)}
-        pairs = [pair for pair, outcome in last.items() if outcome.status == "failed"]
+        pairs = {pair: outcome.expand for pair, outcome in last.items() if outcome.status == "failed"}
         for run in self.runs(limit=1):
             if run.command == "collect" and run.state == "interrupted":
                 finished = {(outcome.author, outcome.link) for outcome in self.warehouse.outcomes(run.id)}
-                pairs += [pair for pair in run.planned if pair not in finished and name in (None, pair[0])]
+                pairs |= {pair: 0 for pair in run.planned if pair not in finished and name in (None, pair[0])}
         authors = {author.name: author for author in self.authors()}
         return self.collect_links(
-            Link(url=link, author=authors[who]) for who, link in dict.fromkeys(pairs) if who in authors
+            Link(url=link, author=authors[who], expand=expand)
+            for (who, link), expand in pairs.items()
+            if who in authors
         )
 
     def import_folder(self, folder: str | Path) -> Report:

@@ -29,7 +29,7 @@ def test_the_demo_collects_indexes_and_answers_without_boilerplate(
 ) -> None:
     assert demo(home, monkeypatch, "--json") == 0
     result = json.loads(capfd.readouterr().out)
-    assert result["collect"]["counts"] == {"new": 8}
+    assert result["collect"]["counts"] == {"expanded": 1, "new": 8}
     assert set(result["collect"]["domains"]) == {
         f"{host}.localhost" for host in ("blog", "git", "letters", "newsletter", "social")
     }

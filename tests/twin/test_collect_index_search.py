@@ -97,10 +97,22 @@ def test_a_feed_stands_for_its_items(twin: Twin, world: Any) -> None:
     feed = f'<?xml version="1.0"?><rss version="2.0"><channel><title>Blog</title>{items}</channel></rss>'
     world.route("blog.example", "/feed.xml", body=feed, content_type="application/rss+xml")
     report = twin.collect(ADA, ["http://blog.example/feed.xml"], expand=1)
-    assert statuses(report) == {LINKS[1]: "new"}, "the newest alone"
-    assert report.summary["expanded"] == {"http://blog.example/feed.xml": 1}
+    assert statuses(report) == {"http://blog.example/feed.xml": "expanded", LINKS[1]: "new"}, "the newest alone"
+    assert report.outcomes[0].detail == "stands for 1 link"
     (outcome,) = twin.collect(ADA, ["http://blog.example/feed.xml"]).outcomes
     assert (outcome.reason, "--expand" in outcome.detail) == (Reason.LIST_PAGE, True)
+
+
+def test_a_list_that_failed_is_expanded_when_it_is_tried_again(twin: Twin, world: Any) -> None:
+    world.route("blog.example", "/sitemap.xml", status=503, body="")
+    twin.collect(ADA, ["http://blog.example/sitemap.xml"], expand=5)
+    entries = "".join(f"<url><loc>{link}</loc></url>" for link in LINKS)
+    sitemap = f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{entries}</urlset>'
+    world.route("blog.example", "/sitemap.xml", body=sitemap, content_type="application/xml")
+    assert statuses(twin.retry_failed()) == {"http://blog.example/sitemap.xml": "expanded"} | dict.fromkeys(
+        LINKS, "new"
+    )
+    assert not twin.failures()
 
 
 def test_forgetting_a_link_removes_it_everywhere(twin: Twin) -> None:

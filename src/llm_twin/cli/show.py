@@ -16,6 +16,7 @@ STYLES = {
     "updated": "cyan",
     "unchanged": "dim",
     "removed": "yellow",
+    "expanded": "blue",
     "skipped": "yellow",
     "failed": "bold red",
 }
@@ -37,6 +38,8 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> None:
         line = f"[{style}]{outcome.status:<9}[/] {escape(outcome.link)}"
         if outcome.reason:
             line += f"  [{style}]{outcome.reason}[/] {escape(outcome.detail)}"
+        elif outcome.detail:
+            line += f"  [dim]{escape(outcome.detail)}[/]"
         elif outcome.documents > 1:
             line += f"  [dim]{escape(outcome.title)}, {outcome.documents} documents[/]"
         elif outcome.title:
@@ -62,8 +65,6 @@ def show_collected(report: Report) -> None:
     """A run that ended in outcomes per link: collect or import."""
     show_outcomes(report.outcomes)
     out = console()
-    for link, number in report.summary.get("expanded", {}).items():
-        out.print(f"[dim]{escape(link)} stands for {number} links[/]")
     out.print()
     show_domains(report.domains)
     out.print(f"\n{_count(len(report.outcomes), 'link')} in {report.seconds:.1f} s")
