@@ -247,3 +247,4 @@ def test_closing_twice_is_fine(opener: Opener, indexed: Build) -> None:
     store.put([indexed("a", "one")])
     store.close()
     store.close()
+    assert opener().count() == 1
