@@ -181,6 +181,9 @@ def test_extract_shows_what_would_be_stored(twin: Run, world: LocalServer, tmp_p
         (["documents", "show", "http://blog.example/none"], "no document http://blog.example/none"),
         (["forget"], "give either a link or --author"),
         (["forget", BREAD_LINK], "give --yes"),
+        (["status", "--set", "warehose=x"], "did you mean warehouse?"),
+        (["status", "--set", "delay"], "write NAME=VALUE"),
+        (["status", "--set", "delay=soon"], "TWIN_DELAY: input should be a valid number"),
         (["import", "nowhere"], "nowhere does not exist"),
         (["run", "nowhere.yaml"], "nowhere.yaml: can't be read: No such file or directory"),
         (["extract", "nowhere.html"], "nowhere.html"),
@@ -233,6 +236,17 @@ def test_the_home_can_be_given_before_or_after_the_command(twin: Run, tmp_path: 
     assert twin("--home", tmp_path / "one", "status")[0] == 0
     assert twin("status", "--home", tmp_path / "two")[0] == 0
     assert {path.name for path in tmp_path.iterdir()} >= {"one", "two"}
+
+
+def test_any_setting_can_be_an_option_and_beats_the_environment(
+    twin: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_DELAY", "3")
+    (tmp_path / ".env").write_text("TWIN_RETRIES=7\n")
+    out = twin("doctor", "--set", "delay=4", "--set", f"TWIN_WAREHOUSE=sqlite:///{tmp_path}/other.sqlite", "--json")[1]
+    settings = json.loads(out)["settings"]
+    assert (settings["TWIN_DELAY"], settings["TWIN_RETRIES"]) == ("4.0", "7")
+    assert (tmp_path / "other.sqlite").is_file()
 
 
 def test_doctor_says_what_is_there_and_finds_a_misspelt_setting(twin: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from llm_twin.cli.common import opened, print_json, standard_options
 
 @click.command()
 @standard_options
-def authors_command(home: str | None, as_json: bool, quiet: bool) -> None:
+def authors_command(as_json: bool, quiet: bool) -> None:
     """List the authors with their documents.
 
     \b
@@ -23,7 +23,7 @@ def authors_command(home: str | None, as_json: bool, quiet: bool) -> None:
     from llm_twin.documents import KINDS
     from llm_twin.warehouse.store import DocumentFilter
 
-    with opened(home, quiet=quiet) as twin:
+    with opened(quiet=quiet) as twin:
         counted = [
             (author, {kind: twin.warehouse.count(DocumentFilter(author_id=author.id, kind=kind)) for kind in KINDS})
             for author in twin.authors()

@@ -12,7 +12,7 @@ from llm_twin.cli.common import opened, print_json, standard_options
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @standard_options
-def run_command(file: Path, home: str | None, as_json: bool, quiet: bool) -> int:
+def run_command(file: Path, as_json: bool, quiet: bool) -> int:
     """Collect and index the authors and links of a run file.
 
     \b
@@ -33,7 +33,7 @@ def run_command(file: Path, home: str | None, as_json: bool, quiet: bool) -> int
     from llm_twin.runfile import read_run_file
 
     links = read_run_file(file)
-    with opened(home, quiet=quiet) as twin:
+    with opened(quiet=quiet) as twin:
         collected = twin.collect_links(links)
         indexed = None if collected.interrupted else twin.index()
     if as_json:
@@ -60,7 +60,6 @@ def collect_command(
     aliases: tuple[str, ...],
     expand: int | None,
     retry_failed: bool,
-    home: str | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -84,7 +83,7 @@ def collect_command(
         raise click.UsageError("no links given")
     if not retry_failed and author is None:
         raise click.UsageError('whose links are these? give --author "Full Name"')
-    with opened(home, quiet=quiet) as twin:
+    with opened(quiet=quiet) as twin:
         if retry_failed:
             report = twin.retry_failed(author)
         else:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from llm_twin.cli.common import opened, print_json, standard_options
+from llm_twin.cli.common import SETTINGS, opened, print_json, standard_options
 
 
 @click.command()
 @standard_options
-def demo_command(home: str | None, as_json: bool, quiet: bool) -> int:
+def demo_command(as_json: bool, quiet: bool) -> int:
     """Run the main job on a bundled sample author, offline.
 
     Serves an invented author's blog, newsletter, articles, status and git repository from this machine, collects and
@@ -28,10 +28,11 @@ def demo_command(home: str | None, as_json: bool, quiet: bool) -> int:
     from llm_twin.settings import Settings
 
     started = time.perf_counter()
+    home = click.get_current_context().meta[SETTINGS].get("home")
     folder = Path(home) if home else Settings.load().home / "demo"
     with (
         DemoServer() as server,
-        opened(str(folder), quiet=quiet, allow_private=True, delay=0.0, warehouse="", vectors="") as twin,
+        opened(home=folder, quiet=quiet, allow_private=True, delay=0.0, warehouse="", vectors="") as twin,
     ):
         run_file = server.run_file(twin.home)
         collected = twin.collect_links(read_run_file(run_file))

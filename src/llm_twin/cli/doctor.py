@@ -11,7 +11,7 @@ STYLES = {"ok": "green", "missing": "yellow", "broken": "bold red"}
 
 @click.command()
 @standard_options
-def doctor_command(home: str | None, as_json: bool, quiet: bool) -> int:
+def doctor_command(as_json: bool, quiet: bool) -> int:
     """Check settings, services and installed parts.
 
     Says for everything that is missing or broken what to do about it. Exit code 2 when something is broken.
@@ -26,7 +26,7 @@ def doctor_command(home: str | None, as_json: bool, quiet: bool) -> int:
     from llm_twin.cli import show
     from llm_twin.doctor import check, setting_rows
 
-    with opened(home, quiet=quiet) as twin:
+    with opened(quiet=quiet) as twin:
         checks = check(twin)
         settings = setting_rows(twin.settings)
     code = 2 if any(each.state == "broken" for each in checks) else 0

@@ -43,7 +43,6 @@ def list_command(
     kind: str | None,
     platform: str | None,
     since: datetime | None,
-    home: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -57,7 +56,7 @@ def list_command(
 
     from llm_twin.cli import show
 
-    with opened(home, quiet=quiet) as twin:
+    with opened(quiet=quiet) as twin:
         where = twin.document_filter(author, kind=kind, platform=platform, since=since)
         total = twin.warehouse.count(where)
         found = list(islice(twin.warehouse.documents(where, newest_first=True), limit))
@@ -76,7 +75,7 @@ def list_command(
 @click.argument("document")
 @click.option("--raw", is_flag=True, help="The response as it was fetched, unchanged, on stdout.")
 @standard_options
-def show_command(document: str, raw: bool, home: str | None, as_json: bool, quiet: bool) -> None:
+def show_command(document: str, raw: bool, as_json: bool, quiet: bool) -> None:
     """Show one document, by id or link.
 
     \b
@@ -85,7 +84,7 @@ def show_command(document: str, raw: bool, home: str | None, as_json: bool, quie
     """
     from llm_twin.cli import show
 
-    with opened(home, quiet=quiet) as twin:
+    with opened(quiet=quiet) as twin:
         found = twin.document(document)
         response = twin.warehouse.raw(found.id) if raw else None
     if raw:
@@ -112,7 +111,6 @@ def export_command(
     kind: str | None,
     platform: str | None,
     since: datetime | None,
-    home: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -128,7 +126,7 @@ def export_command(
     """
     from llm_twin.export import export
 
-    with opened(home, quiet=quiet) as twin:
+    with opened(quiet=quiet) as twin:
         documents = twin.documents(author, kind=kind, platform=platform, since=since)
         number = export(documents, target, form)
     if str(target) == "-":

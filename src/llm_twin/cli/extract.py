@@ -12,7 +12,7 @@ from llm_twin.cli.common import opened, print_json, standard_options
 @click.option("--url", default="", help="Where a saved page came from; links in it are resolved against it.")
 @click.option("--markdown", is_flag=True, help="The bare Markdown, for a pipe.")
 @standard_options
-def extract_command(source: str, url: str, markdown: bool, home: str | None, as_json: bool, quiet: bool) -> None:
+def extract_command(source: str, url: str, markdown: bool, as_json: bool, quiet: bool) -> None:
     """Show what would be stored of a page.
 
     SOURCE is a link or a saved HTML file. Nothing is stored.
@@ -24,7 +24,7 @@ def extract_command(source: str, url: str, markdown: bool, home: str | None, as_
     """
     from llm_twin.cli import show
 
-    with opened(home, quiet=quiet) as twin:
+    with opened(quiet=quiet) as twin:
         document = twin.extract(source, url)
     if as_json:
         print_json(document.model_dump(exclude={"id", "author", "author_id", "revision"}))

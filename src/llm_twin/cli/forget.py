@@ -14,9 +14,7 @@ from llm_twin.cli.common import opened, print_json, standard_options
 @click.option("--author", help="Forget this author with all documents (name, alias or id).")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @standard_options
-def forget_command(
-    link: str | None, author: str | None, yes: bool, home: str | None, as_json: bool, quiet: bool
-) -> None:
+def forget_command(link: str | None, author: str | None, yes: bool, as_json: bool, quiet: bool) -> None:
     """Remove an author or a link from warehouse and index.
 
     \b
@@ -26,7 +24,7 @@ def forget_command(
     """
     if (link is None) == (author is None):
         raise click.UsageError("give either a link or --author")
-    with opened(home, quiet=quiet) as twin:
+    with opened(quiet=quiet) as twin:
         what = twin.author(author).name if author else str(link)
         if not yes:
             if not sys.stdin.isatty():

@@ -12,7 +12,7 @@ from llm_twin.cli.common import opened, print_json, standard_options
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @standard_options
-def import_command(folder: Path, home: str | None, as_json: bool, quiet: bool) -> int:
+def import_command(folder: Path, as_json: bool, quiet: bool) -> int:
     """Store the documents of a handbook warehouse dump.
 
     FOLDER holds ArticleDocument.json, PostDocument.json, RepositoryDocument.json, UserDocument.json, or the
@@ -24,7 +24,7 @@ def import_command(folder: Path, home: str | None, as_json: bool, quiet: bool) -
     """
     from llm_twin.cli import show
 
-    with opened(home, quiet=quiet) as twin:
+    with opened(quiet=quiet) as twin:
         report = twin.import_folder(folder)
     if as_json:
         print_json(show.report_as_json(report))

@@ -9,7 +9,7 @@ from llm_twin.cli.common import opened, print_json, standard_options
 
 @click.command()
 @standard_options
-def index_command(home: str | None, as_json: bool, quiet: bool) -> int:
+def index_command(as_json: bool, quiet: bool) -> int:
     """Bring the index in step with the warehouse.
 
     Only new and changed documents are cleaned, cut and embedded; deleted ones leave the index. Run it as often
@@ -21,7 +21,7 @@ def index_command(home: str | None, as_json: bool, quiet: bool) -> int:
     """
     from llm_twin.cli import show
 
-    with opened(home, quiet=quiet) as twin:
+    with opened(quiet=quiet) as twin:
         report = twin.index()
     if as_json:
         print_json(show.report_as_json(report))

@@ -21,7 +21,6 @@ def search_command(
     kind: str | None,
     platform: str | None,
     since: datetime | None,
-    home: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -36,7 +35,7 @@ def search_command(
     """
     from llm_twin.cli import show
 
-    with opened(home, quiet=quiet) as twin:
+    with opened(quiet=quiet) as twin:
         hits = twin.search(" ".join(query), k=k, author=author, kind=kind, platform=platform, since=since)
         empty = not hits and not twin.vectors.count()
     if as_json:

@@ -11,7 +11,7 @@ from llm_twin.cli.common import opened, print_json, standard_options
 @click.option("--failed", is_flag=True, help="Only the links whose last outcome is a failure, over all runs.")
 @click.option("--limit", default=5, show_default=True, type=click.IntRange(min=1), help="How many runs.")
 @standard_options
-def status_command(failed: bool, limit: int, home: str | None, as_json: bool, quiet: bool) -> None:
+def status_command(failed: bool, limit: int, as_json: bool, quiet: bool) -> None:
     """Show the last runs and every link that failed.
 
     \b
@@ -25,7 +25,7 @@ def status_command(failed: bool, limit: int, home: str | None, as_json: bool, qu
     from llm_twin.cli import show
     from llm_twin.documents import SUCCESSES, count_domains
 
-    with opened(home, quiet=quiet) as twin:
+    with opened(quiet=quiet) as twin:
         failures = twin.failures()
         runs = [] if failed else [(run, twin.warehouse.outcomes(run.id)) for run in twin.runs(limit)]
         documents = twin.warehouse.count()
