@@ -152,6 +152,19 @@ def test_documents_are_listed_shown_and_exported(twin: Run, world: LocalServer, 
     assert BREAD[0] in bread.read_text()
 
 
+def test_a_page_cannot_send_commands_to_the_terminal(twin: Run, world: LocalServer) -> None:
+    title = "\x1b]0;owned\x07\x1b[31mRed [bold]bread[/bold]"
+    world.route("blog.example", "/evil", body=page(title, *BREAD, f"\x1b[2J{BREAD[0]}"))
+    shown = twin("collect", "--author", ADA, "http://blog.example/evil")[1]
+    twin("index")
+    shown += (
+        twin("documents")[1] + twin("search", "bread")[1] + twin("documents", "show", "http://blog.example/evil")[1]
+    )
+    assert shown.count("Red [bold]bread[/bold]") >= 4
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+
+
 def test_an_author_is_listed_and_forgotten(twin: Run, world: LocalServer) -> None:
     twin("collect", "--author", ADA, "--alias", "ada", BREAD_LINK)
     assert re.search(r"Ada Example\s+ada\s+1\s+0\s+0\s+0", twin("authors")[1])

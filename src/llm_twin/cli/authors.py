@@ -16,7 +16,6 @@ def authors_command(as_json: bool, quiet: bool) -> None:
     Example:
       twin authors --json
     """
-    from rich.markup import escape
     from rich.table import Table
 
     from llm_twin.cli import show
@@ -40,5 +39,7 @@ def authors_command(as_json: bool, quiet: bool) -> None:
     for kind in KINDS:
         table.add_column(kind, justify="right")
     for author, counts in counted:
-        table.add_row(escape(author.name), escape(", ".join(author.aliases)), *(str(counts[kind]) for kind in KINDS))
+        table.add_row(
+            show.escape(author.name), show.escape(", ".join(author.aliases)), *(str(counts[kind]) for kind in KINDS)
+        )
     show.console().print(table)

@@ -20,7 +20,6 @@ def doctor_command(as_json: bool, quiet: bool) -> int:
     Example:
       twin doctor
     """
-    from rich.markup import escape
     from rich.table import Table
 
     from llm_twin.cli import show
@@ -35,14 +34,14 @@ def doctor_command(as_json: bool, quiet: bool) -> int:
         return code
     out = show.console()
     for each in checks:
-        out.print(f"[{STYLES[each.state]}]{each.state:<8}[/] {escape(each.name):<14} {escape(each.detail)}")
+        out.print(f"[{STYLES[each.state]}]{each.state:<8}[/] {show.escape(each.name):<14} {show.escape(each.detail)}")
         if each.todo:
-            out.print(f"{'':<24}[dim]{escape(each.todo)}[/]")
+            out.print(f"{'':<24}[dim]{show.escape(each.todo)}[/]")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("setting", "value"):
         table.add_column(column, overflow="fold")
     for name, value, _ in settings:
-        table.add_row(name, escape(value))
+        table.add_row(name, show.escape(value))
     out.print()
     out.print(table)
     return code

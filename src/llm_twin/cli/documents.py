@@ -52,7 +52,6 @@ def list_command(
     Example:
       twin documents list --platform github --limit 10
     """
-    from rich.markup import escape
 
     from llm_twin.cli import show
 
@@ -66,8 +65,8 @@ def list_command(
     out = show.console()
     for document in found:
         day = f"{document.published_at:%Y-%m-%d}" if document.published_at else " " * 10
-        title = escape(document.title or "(no title)")
-        out.print(f"[dim]{day} {document.kind:<10}[/] {title}  [dim]{escape(document.link)}[/]")
+        title = show.escape(document.title or "(no title)")
+        out.print(f"[dim]{day} {document.kind:<10}[/] {title}  [dim]{show.escape(document.link)}[/]")
     out.print(f"[dim]{len(found)} of {total}[/]")
 
 

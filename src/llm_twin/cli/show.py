@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from textwrap import fill, indent, shorten
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from llm_twin.documents import Document, DomainCount, Hit, Outcome, Report
@@ -27,6 +28,16 @@ PASSAGE_WIDTH = 420  # characters of a passage shown by `twin search`
 def console() -> Console:
     """Stdout; never wraps a link, so that it can be copied or piped."""
     return Console(soft_wrap=True, highlight=False)
+
+
+def printable(text: str) -> str:
+    """Text without control characters but newline and tab: pages are hostile, and terminals obey escape sequences."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
+
+
+def escape(text: str) -> str:
+    """Text that is shown as it is: neither Rich nor the terminal finds commands in it."""
+    return markup.escape(printable(text))
 
 
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
@@ -140,7 +151,8 @@ def show_document(document: Document) -> None:
         if value:
             out.print(f"[bold]{name:<10}[/] {escape(value)}")
     out.print()
+    text = printable(document.text)
     if document.kind == "code":
-        out.print(Syntax(document.text, Syntax.guess_lexer(document.title, document.text), background_color="default"))
+        out.print(Syntax(text, Syntax.guess_lexer(document.title, text), background_color="default"))
     else:
-        Console().print(Markdown(document.text))
+        Console().print(Markdown(text))

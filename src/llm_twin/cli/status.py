@@ -19,7 +19,6 @@ def status_command(failed: bool, limit: int, as_json: bool, quiet: bool) -> None
       twin status
       twin status --failed --json
     """
-    from rich.markup import escape
     from rich.table import Table
 
     from llm_twin.cli import show
@@ -55,6 +54,6 @@ def status_command(failed: bool, limit: int, as_json: bool, quiet: bool) -> None
     if failures:
         out.print(f"\n[bold red]{len(failures)} failed[/] (to try only those: twin collect --retry-failed)")
         for outcome in failures:
-            out.print(f"{escape(outcome.link)}  [red]{outcome.reason}[/] {escape(outcome.detail)}")
+            out.print(f"{show.escape(outcome.link)}  [red]{outcome.reason}[/] {show.escape(outcome.detail)}")
     elif failed:
         out.print("no link's last outcome is a failure")
