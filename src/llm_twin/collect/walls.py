@@ -1,4 +1,4 @@
-"""Pages that stand where an article should: bot challenges, logins, empty shells.
+"""Pages that stand where an article should: bot challenges, logins, consent pages, soft 404s, empty shells.
 
 A page that is taken for a wall by mistake is a lost article, so a mark alone never decides: the visible text has to
 be as short as on a wall.
@@ -11,6 +11,7 @@ from html import unescape
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from llm_twin.collect.missing_pages import says_missing
 from llm_twin.errors import Reason
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ HTML = {"text/html", "application/xhtml+xml", ""}
 WALL_BYTES = 500_000  # walls are small; larger pages are not looked into
 CHALLENGE_TEXT = 1_200  # characters of visible text; challenges have 50 to 700
 LOGIN_TEXT = 3_000  # login pages list their products and footers
+CONSENT_TEXT = 6_000  # such pages explain themselves at length
 SHELL_TEXT = 30
 SHELL_SOURCE = 10_000  # characters; a page with more in its source may carry its text in embedded data
 SHELL = "the page has no text; JavaScript would have to fill it in"
@@ -60,6 +62,18 @@ LOGIN_PATH = re.compile(
 LOGIN_TITLE = re.compile(r"(log ?in|sign ?in|sign up|join linkedin|linkedin login)\b", re.I)
 TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})<", re.I)
 PASSWORD = re.compile(r"type=.?password")
+CONSENT_HOST = re.compile(r"(consent|guce|cmp|myprivacy|privacy-?gate|cookiewall)\.", re.I)
+CONSENT_PATH = re.compile(r"/(collectconsent|cookie-?(wall|consent)|consent|privacy-?(gate|wall))\b", re.I)
+CONSENT_TITLE = re.compile(
+    r"before you continue\b.*|bevor sie .{0,40}weitergehen.*|avant d.accéder à .*|antes de (ir a|continuar) .*"
+    r"|(.{1,40} )?(we (value|care about|respect) your privacy|privacy gate|(cookie|privacy) (consent|settings|wall))"
+    r"|datenschutz-?einstellungen|.{1,40} (is part of|gehört zur|fait partie de) .{0,20}yahoo.{0,40}",
+)
+CONSENT_BUTTON = re.compile(
+    r"""<(?:button|a|input)\b[^>]{0,400}?(?:value=["']|>(?:\s*<[^>]{0,200}>)*\s*)[^<"']{0,20}"""
+    r"(?:accept all|agree|allow all|(?:alle )?akzeptieren|zustimmen|tout accepter|j.accepte|aceptar|accetta tutto"
+    r"|accepteren|akkoord|aceitar)"
+)
 SEEN_WITHOUT_TEXT = re.compile(r"<(img|picture|iframe|video|audio|object|embed|frameset)\b|http-equiv=.?refresh")
 
 
@@ -85,9 +99,20 @@ def wall(page: Page) -> tuple[Reason, str] | None:
     elif login_path(page.url) or (LOGIN_TITLE.match(title) and PASSWORD.search(source)):
         if len(_seen(source)) < LOGIN_TEXT:
             return Reason.LOGIN_REQUIRED, f"the site asks to sign in: {page.url}"
+    elif _asks_consent(page.url, title, source):
+        return Reason.BLOCKED, f'a consent page stands before it: "{title}"'
+    elif said := says_missing(title, source):
+        return Reason.NOT_FOUND, f'the page says "{said}", although its status is {page.status}'
     elif "<script" in source and len(source) < SHELL_SOURCE and not SEEN_WITHOUT_TEXT.search(source):
         return (Reason.EMPTY, SHELL) if len(_seen(source)) < SHELL_TEXT else None
     return None
+
+
+def _asks_consent(url: str, title: str, source: str) -> bool:
+    """Whether nothing is shown before somebody agrees. A banner over an article leaves the article's text."""
+    where = urlsplit(url)
+    named = CONSENT_HOST.match(where.netloc) or CONSENT_PATH.search(where.path) or CONSENT_TITLE.fullmatch(title)
+    return bool(named and CONSENT_BUTTON.search(source)) and len(_seen(source)) < CONSENT_TEXT
 
 
 def _seen(source: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from llm_twin.collect.crawlers import parser_for
 from llm_twin.collect.discover import content_of
 from llm_twin.collect.extract import Extraction, extract
+from llm_twin.collect.not_articles import not_article
 from llm_twin.collect.walls import wall
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import Document, Link
@@ -48,8 +49,11 @@ def document_of(page: Page, link: Link) -> Document:
 
 
 def generic(page: Page, link: Link, platform: str) -> Document:
-    """The document by general extraction alone."""
-    return document(page, link, extract(page.text, page.url), platform)
+    """The document by general extraction alone. Raises `Permanent` when what it finds is no article."""
+    found = extract(page.text, page.url)
+    if why := not_article(page, found.text):
+        raise Permanent(*why)
+    return document(page, link, found, platform)
 
 
 def document(

@@ -1,0 +1,75 @@
+"""Pages that are no articles are refused by name, and pages that look like them are kept.
+
+Each page is a file named after what has to come of it; its first line says where it was found.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from llm_twin.collect.sites.article import document_of
+from llm_twin.collect.web import Page
+from llm_twin.documents import Author, Link, now
+from llm_twin.errors import Permanent, Reason
+
+PAGES = Path(__file__).parents[1] / "extract" / "pages_no_articles"
+ARTICLES = sorted(PAGES.glob("article_*.html"))
+OTHERS = sorted(set(PAGES.glob("*.html")) - set(ARTICLES))
+
+
+def load(file: Path) -> tuple[Page, Link]:
+    body = file.read_bytes()
+    url = re.match(rb"<!-- (\S+) -->\n", body)
+    assert url
+    link = url[1].decode()
+    page = Page(link, 200, {"content-type": "text/html; charset=utf-8"}, now(), body[url.end() :])
+    return page, Link(url=link, author=Author.named("Nora Winter"))
+
+
+def refusal(file: Path) -> Permanent:
+    with pytest.raises(Permanent) as caught:
+        document_of(*load(file))
+    return caught.value
+
+
+@pytest.mark.parametrize("file", OTHERS, ids=lambda file: file.stem)
+def test_a_page_that_is_no_article_is_refused_for_the_reason_in_its_name(file: Path) -> None:
+    error = refusal(file)
+    assert file.stem.startswith(error.reason)
+    assert len(error.detail) > 20
+    assert "\n" not in error.detail
+
+
+@pytest.mark.parametrize("file", ARTICLES, ids=lambda file: file.stem)
+def test_an_article_that_looks_like_one_of_them_is_kept(file: Path) -> None:
+    page, link = load(file)
+    longest = max(re.findall(r"<p>([^<]*)</p>", re.split("</main>|</h1>", page.text)[1]), key=len)
+    assert " ".join(longest.split()[:12]) in document_of(page, link).text
+
+
+@pytest.mark.parametrize("reason", [Reason.BLOCKED, Reason.LOGIN_REQUIRED, Reason.PAYWALL, Reason.LIST_PAGE])
+def test_every_kind_is_seen_in_more_than_one_form(reason: Reason) -> None:
+    assert sum(file.stem.startswith(reason) for file in OTHERS) >= 2
+
+
+def test_a_paywall_says_how_much_could_be_read() -> None:
+    for file in PAGES.glob("paywall_*.html"):
+        words = re.search(r"(\d+) words could be read", refusal(file).detail)
+        assert words
+        assert 40 < int(words[1]) < 120
+
+
+def test_a_list_says_how_to_collect_what_it_lists() -> None:
+    for file in PAGES.glob("list_page_*.html"):
+        detail = refusal(file).detail
+        assert "--expand" in detail or "results of a search" in detail
+
+
+def test_a_full_text_that_is_marked_as_paid_for_is_kept() -> None:
+    teaser, whole = (load(PAGES / name) for name in ("paywall_marked_in_json_ld.html", "article_locked_but_whole.html"))
+    assert '"isAccessibleForFree":false' in teaser[0].text
+    assert '"isAccessibleForFree":false' in whole[0].text
+    assert len(document_of(*whole).text.split()) > 400
