@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urljoin, urlsplit
 
+from llm_twin.collect.tame import tame
 from llm_twin.errors import Permanent, Reason
 from llm_twin.links import same_site
 
@@ -31,7 +32,7 @@ ENTRY_WORDS = 120  # mean words of an entry; a round-up of products has more to 
 FOREWORD = 60  # words of prose outside the entries: a tag's description, a blog's motto
 DATED_LINKS = 8  # of an archive that has titles and dates alone
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-CHROME = ("script", "style", "noscript", "template", "svg", "nav", "header", "footer", "aside", "form", "dialog")
+CHROME = ("script", "style", "noscript", "template", "svg", "nav", "footer", "aside", "form", "dialog")
 
 LOCKED = re.compile(r"""isaccessibleforfree["']?\s*:\s*["']?(?:https?://schema\.org/)?false""", re.I)
 SAYS_ARTICLE = re.compile(
@@ -111,22 +112,20 @@ def content_tree(source: str) -> HtmlElement | None:
     """The body without what frames its content; None when there is nothing in it."""
     from lxml import etree, html
 
-    parser = html.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
+    # Without `huge_tree` nesting ends at a depth of some 250, which bounds all walks from an element to its ancestors.
+    parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
     try:
-        tree = html.document_fromstring(source.encode("utf-8", "replace"), parser=parser)
+        tree = html.document_fromstring(tame(source).encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, ValueError):
         return None
     body = next((child for child in tree if child.tag == "body"), None)
     if body is None:
         return None
-    for element in list(body.iter(*CHROME)):
+    etree.strip_elements(body, *CHROME, with_tail=False)
+    for header in list(body.iter("header")):
         # The header of an article or list holds its title; the site's own stands in neither.
-        own = (
-            element.tag == "header"
-            and next(element.iterancestors("main", "article", "section", "li"), None) is not None
-        )
-        if not own and element.getparent() is not None:
-            cast("HtmlElement", element).drop_tree()
+        if next(header.iterancestors("main", "article", "section", "li"), None) is None:
+            cast("HtmlElement", header).drop_tree()
     return body
 
 
@@ -203,7 +202,9 @@ def _entries(tree: HtmlElement, url: str) -> list[_Element]:
     for heading in tree.iter(*HEADINGS):
         link = next(heading.iter("a"), None)
         if link is None:
-            link = next(takewhile(lambda a: len(list(a.iter(*HEADINGS))) == 1, heading.iterancestors("a")), None)
+            link = next(
+                takewhile(lambda a: len(list(islice(a.iter(*HEADINGS), 2))) == 1, heading.iterancestors("a")), None
+            )
         href = link.get("href") if link is not None else None
         if not href or href.startswith("#") or not _leads_on(url, href):
             continue
@@ -240,7 +241,7 @@ def _dated_links(tree: HtmlElement, url: str) -> list[_Element]:
     """The items of the longest list in which nearly each is a date and a link to another page of the site."""
     rows: dict[str, list[_Element]] = defaultdict(list)
     for item in tree.iter("li", "tr", "p", "div", "article"):
-        links = list(item.iter("a"))[:2]
+        links = list(islice(item.iter("a"), 2))
         if len(links) != 1 or len(item) > 4:
             continue
         linked, href = _text(links[0], 60), links[0].get("href") or ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llm_twin.collect.missing_pages import says_missing
+from llm_twin.collect.tame import tame
 from llm_twin.errors import Reason
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _seen(source: str) -> str:
     from lxml import etree, html
 
     try:
-        tree = html.document_fromstring(source.encode(), parser=html.HTMLParser(encoding="utf-8", huge_tree=True))
+        tree = html.document_fromstring(tame(source).encode(), parser=html.HTMLParser(encoding="utf-8", huge_tree=True))
     except (etree.ParserError, ValueError):  # nothing but spaces or comments
         return ""
     etree.strip_elements(tree, etree.Comment, *UNSEEN, with_tail=False)

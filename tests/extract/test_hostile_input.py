@@ -1,0 +1,164 @@
+"""Whatever the bytes: no exception but ours, and bounded time and memory.
+
+The worst pages are read in processes of their own that are killed when they take too much time or memory.
+"""
+
+from __future__ import annotations
+
+import gzip
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llm_twin.collect.extract import describe, extract
+from llm_twin.collect.sites.article import document_of
+from llm_twin.collect.walls import wall
+from llm_twin.collect.web import Page
+from llm_twin.documents import Author, Link, now
+from llm_twin.errors import Permanent
+
+URL = "https://blog.example/a"
+PAGES = Path(__file__).parent / "pages_no_articles"
+SEEDS = sorted(file.read_bytes() for file in PAGES.glob("*.html"))
+KILL_AFTER = 60  # seconds, for all pages of one process
+AT_ONCE = 2
+MEMORY = 3_000_000_000  # bytes of address space, of which the libraries reserve most
+SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+HOSTILE = {
+    "a hundred thousand open tags": "b'<div>' * 100_000 + b'deep down'",
+    "a hundred thousand closed tags": "b'<b>' * 100_000 + b'x' + b'</b>' * 100_000",
+    "deep lists": "b'<ul><li>' * 20_000 + b'x'",
+    "deep tables": "b'<table><tr><td>' * 10_000 + b'x'",
+    "deep quotes": "b'<blockquote>' * 30_000 + b'x'",
+    "deep spans in a code block": "b'<pre>' + b'<span>' * 50_000 + b'x = 1'",
+    "two megabytes in one paragraph": "b'<p>' + b'Words that go on and on, as they do. ' * 50_000",
+    "ten megabytes of one word": "b'<p>' + b'a' * 10_000_000",
+    "ten megabytes of spaces": "b'<p>a' + b' ' * 10_000_000 + b'b'",
+    "two megabytes of line breaks": "b'<pre>' + b'\\n' * 2_000_000",
+    "half a megabyte of unclosed tags": "b'<' * 500_000",
+    "two megabytes of an unclosed comment": "b'<!--' + b'-' * 2_000_000",
+    "ten megabytes of an unclosed attribute": "b'<a href=\"' + b'x' * 10_000_000",
+    "ten thousand paragraphs": "b'<article>' + b'<p>A short one, of seven words here.</p>' * 10_000",
+    "ten thousand links": "b'<ul>' + b'<li><a href=/x>A link with words</a></li>' * 10_000",
+    "ten thousand headings": "b'<h1>Heading of a part</h1>' * 10_000",
+    "five thousand attributes": "b'<p ' + b' '.join(b'a%d=1' % n for n in range(5_000)) + b'>text</p>'",
+    "a class of a megabyte": "b'<div class=\"' + b'a ' * 500_000 + b'\"><p>text</p></div>'",
+    "a table of ten thousand cells": "b'<table>' + (b'<tr>' + b'<td>a cell</td>' * 100 + b'</tr>') * 100",
+    "two thousand code blocks": "b'<pre><code>x = 1</code></pre>' * 2_000",
+    "a hundred thousand entities": "b'<p>' + b'&amp;&#x1F600;&nosuch;' * 100_000",
+    "null bytes": "b'\\0'.join([b'<p>text</p>'] * 10_000)",
+    "json of a megabyte of brackets": "b'<script type=\"application/ld+json\">' + b'[' * 1_000_000 + b'</script><p>x'",
+    "many json scripts": 'b\'<script type="application/ld+json">{"@type":"Article"}</script>\' * 4_000 + b\'<p>x\'',
+    "many meta tags": "b'<meta name=\"author\" content=\"A\">' * 20_000 + b'<p>x'",
+    "a title of two hundred kilobytes": "b'<title>' + b'a - ' * 50_000 + b'</title><h1>' + b'a ' * 50_000 + b'</h1><p>x'",
+    "a byline of a hundred kilobytes": "b'<div class=byline>By ' + b'Ada Lovelace and ' * 10_000 + b'</div><p>x'",
+    "a canonical link of a megabyte": "b'<link rel=canonical href=\"/' + b'a' * 1_000_000 + b'\"><p>x'",
+    "marks of Markdown": "b'<p>' + b'*_`[](<>)#~|\\\\!' * 70_000",
+    "open brackets": "b'<p>' + b'[' * 100_000 + b'(' * 100_000",
+    "a lie about the encoding": "b'<meta charset=utf-16><p>' + 'Gr\\u00fc\\u00dfe '.encode('latin-1') * 100_000",
+    "bytes of no encoding": "b'<meta charset=hex><p>' + bytes(range(128, 256)) * 10_000",
+}
+
+CHILD = f"""
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))
+from llm_twin.collect.sites.article import document_of
+from llm_twin.collect.web import Page
+from llm_twin.documents import Author, Link, now
+from llm_twin.errors import Permanent
+for source in sys.argv[1:]:
+    page = Page("{URL}", 200, {{"content-type": "text/html"}}, now(), eval(source))
+    try:
+        print(len(document_of(page, Link(url="{URL}", author=Author.named("Ada Example"))).text), flush=True)
+    except Permanent as error:
+        print(error.reason, flush=True)
+"""
+
+
+def read(body: bytes) -> None:
+    """Read a page through every door; `Permanent` is the only way out but a result."""
+    for function in (extract, describe):
+        found = function(body, URL)
+        assert isinstance(found.text, str)
+        found.markdown.encode()
+    page = Page(URL, 200, {"content-type": "text/html"}, now(), body)
+    try:
+        found = document_of(page, Link(url=URL, author=Author.named("Ada Example")))
+        assert found.text.strip()
+    except Permanent as error:
+        assert "\n" not in error.detail
+    wall(page)
+
+
+@SLOW
+@given(st.binary(max_size=2000))
+def test_any_bytes_are_read(body: bytes) -> None:
+    read(body)
+
+
+PIECES = st.sampled_from(
+    "<div> </div> <p> </p> <pre> <code> </code> </pre> <table> <tr> <td> </table> <ul> <li> </ul> <h1> </h1> <a> "
+    "<a\\x20href=/x> </a> <article> </article> <script\\x20type=application/ld+json> </script> <!-- --> <![CDATA[ ]]> "
+    "<svg> <math> <iframe> <template> <form> <select> <option> <textarea> <title> <base\\x20href=//x> <plaintext> "
+    "<body> <html> <head> <meta\\x20charset=utf-7> & &# &#0; &lt; \\0 \\ufeff \\u202e word Two\\x20words.".replace(
+        "\\x20", "\u00a0"
+    ).split(" ")
+)
+
+
+@SLOW
+@given(st.lists(PIECES | st.text(max_size=12), max_size=120))
+def test_any_markup_is_read(pieces: list[str]) -> None:
+    read("".join(pieces).replace("\u00a0", " ").encode("utf-8", "surrogatepass"))
+
+
+@SLOW
+@given(st.integers(0, len(SEEDS) - 1), st.randoms(use_true_random=False))
+def test_any_damage_to_a_page_is_borne(seed: int, chance: random.Random) -> None:
+    body = bytearray(SEEDS[seed])
+    for _ in range(chance.randint(1, 12)):
+        start = chance.randrange(len(body))
+        end = min(len(body), start + chance.randint(1, 400))
+        part = bytes(body[start:end])
+        change = chance.randrange(4)
+        if change == 0:
+            del body[start:end]
+        elif change == 1:
+            body[start:end] = part * 3
+        elif change == 2:
+            body[start:end] = bytes(byte ^ 0x80 for byte in part)
+        else:
+            body[start:start] = chance.choice(SEEDS)[: chance.randint(1, 600)]
+        if not body:
+            body += b"<"
+    read(bytes(body))
+
+
+@pytest.mark.parametrize("first", range(0, len(HOSTILE), AT_ONCE))
+def test_the_worst_pages_take_no_more_than_they_may(first: int) -> None:
+    names = [*HOSTILE][first : first + AT_ONCE]
+    command = [sys.executable, "-c", CHILD, *(HOSTILE[name] for name in names)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=KILL_AFTER, check=False)
+    except subprocess.TimeoutExpired as late:
+        ended = len((late.stdout or b"").splitlines())
+        pytest.fail(f"{names[ended]}: still at it after {KILL_AFTER} s")
+    ended = len(done.stdout.splitlines())
+    assert (done.returncode, ended) == (0, len(names)), f"{names[min(ended, len(names) - 1)]}: {done.stderr[-600:]}"
+
+
+def test_real_pages_cut_in_two_are_read() -> None:
+    real = Path(__file__).parents[3] / "shared" / "data" / "pages" / "html"
+    if not real.is_dir():
+        pytest.skip("the real pages are not here")
+    for file in sorted(real.glob("*.html.gz"))[::220]:
+        body = gzip.decompress(file.read_bytes())
+        for cut in (len(body) // 3, len(body) // 2):
+            read(body[:cut])
+            read(body[cut:])
