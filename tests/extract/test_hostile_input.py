@@ -25,8 +25,8 @@ from llm_twin.errors import Permanent
 URL = "https://blog.example/a"
 PAGES = Path(__file__).parent / "pages_no_articles"
 SEEDS = sorted(file.read_bytes() for file in PAGES.glob("*.html"))
-KILL_AFTER = 60  # seconds, for all pages of one process
-AT_ONCE = 2
+KILL_AFTER = 120  # seconds, for all pages of one process
+AT_ONCE = 4
 MEMORY = 3_000_000_000  # bytes of address space, of which the libraries reserve most
 SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -56,7 +56,7 @@ HOSTILE = {
     "json of a megabyte of brackets": "b'<script type=\"application/ld+json\">' + b'[' * 1_000_000 + b'</script><p>x'",
     "many json scripts": 'b\'<script type="application/ld+json">{"@type":"Article"}</script>\' * 4_000 + b\'<p>x\'',
     "many meta tags": "b'<meta name=\"author\" content=\"A\">' * 20_000 + b'<p>x'",
-    "a title of two hundred kilobytes": "b'<title>' + b'a - ' * 50_000 + b'</title><h1>' + b'a ' * 50_000 + b'</h1><p>x'",
+    "a title of two hundred kilobytes": "b'<title>' + b'a - ' * 50_000 + b'</title><h1>' + b'a ' * 50_000 + b'</h1>'",
     "a byline of a hundred kilobytes": "b'<div class=byline>By ' + b'Ada Lovelace and ' * 10_000 + b'</div><p>x'",
     "a canonical link of a megabyte": "b'<link rel=canonical href=\"/' + b'a' * 1_000_000 + b'\"><p>x'",
     "marks of Markdown": "b'<p>' + b'*_`[](<>)#~|\\\\!' * 70_000",
