@@ -1,35 +1,37 @@
 """What a page says about itself: title, author, date, language, canonical link, kind.
 
-JSON-LD and meta tags that agree with the visible `<h1>` come first, trafilatura fills what is missing. Measured on 881
-labelled pages, this finds the exact title half as often again as trafilatura alone.
+Structured data and meta tags come first, then what readers see around the heading: `titles.py`, `bylines.py`,
+`dates.py`. Measured on 881 labelled pages.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urljoin, urlsplit
 
+from llm_twin.collect.bylines import find_author
+from llm_twin.collect.dates import find_published
+from llm_twin.collect.dates import moment as moment  # the door for those that read dates elsewhere
 from llm_twin.collect.extract_trees import has_class, select
+from llm_twin.collect.near_heading import runs_near
+from llm_twin.collect.titles import MAX_TITLE, Names, find_title, fold
 from llm_twin.errors import Permanent
 from llm_twin.links import parse_link, same_site
 
 if TYPE_CHECKING:
-    from lxml.etree import _Element
     from lxml.html import HtmlElement
 
 MAX_NODES = 2000  # of JSON-LD that are looked at; real pages have under a hundred
-MAX_TITLE = 500  # characters that are looked at
+PAGES = {"WebPage", "ItemPage", "AboutPage", "MedicalWebPage", "FAQPage", "QAPage"}
+SITES = {"WebSite", "Organization", "NewsMediaOrganization", "Corporation", "Blog"}
 POSTS = {"SocialMediaPosting", "DiscussionForumPosting"}
 ARTICLES = re.compile(r"(?:\w*Article|BlogPosting|LiveBlogPosting|Report|Review|HowTo|Chapter)$")
 STATUS_TYPES = {"status", "note", "microblog"}  # og:type of services that show one short post
-SEPARATOR = r"\s*[|·•»«\u2013\u2014:-]+\s*"
-LIKE = 0.5  # of a heading's words in a title, for the heading to be the page's own
-DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True)
@@ -50,34 +52,39 @@ def read_metadata(tree: HtmlElement, url: str) -> Metadata:
     """All metadata of a parsed page."""
     nodes = list(_json_ld(tree))
     meta = _meta_tags(tree)
-    article = next((node for node in nodes if _types(node) & POSTS or any(map(ARTICLES.match, _types(node)))), {})
-    by_id = {node["@id"]: node for node in nodes if isinstance(node.get("@id"), str) and "name" in node}
-    author: str | None = _authors(article.get("author"), by_id) or _named(
-        meta, "author", "article:author", "parsely-author"
-    )
-    published = moment(article.get("datePublished")) or next(
-        (found for found in map(moment, _dates(tree, meta)) if found), None
-    )
+    articles = [node for node in nodes if _types(node) & POSTS or any(map(ARTICLES.match, _types(node)))]
+    article = articles[0] if articles else {}
+    pages = [node for node in nodes if _types(node) & PAGES]
+    known = Names(_sites(nodes, meta), url)
     post = _is_post(tree, nodes, meta)
-    # The tags of a post name the service and the person, as there is no title; a thread in a forum has one.
-    title = _text(article.get("headline"))[:MAX_TITLE] if post else _title(tree, meta, article, url)
-    if not (author and published and (title or post)):
-        from trafilatura import extract_metadata
-
-        rest = extract_metadata(tree, default_url=url)
-        author = author or rest.author
-        published = published or moment(rest.date)
-        title = title or ("" if post else rest.title or "")
+    tags = [_text(article.get("headline")), _text(article.get("name"))]
+    tags = [tag for tag in (*tags, meta.get("og:title", ""), meta.get("twitter:title", "")) if tag]
+    window = next((_text("".join(map(str, element.itertext()))) for element in tree.iter("title")), "")[:MAX_TITLE]
+    title, heading = find_title(tree, tags, window, known)
+    confirmed = heading is not None and fold(title) == fold(meta.get("og:title", ""))
+    runs = runs_near(tree, heading if heading is not None else next(iter(tree.iter("h1")), None))
+    told = [*articles, *pages]
+    authors = [node.get("author") or node.get("creator") for node in told]
+    published, modified = ([node.get(name) for node in told] for name in ("datePublished", "dateModified"))
     return Metadata(
-        title=title,
-        author=author or None,
-        published_at=published,
-        language=_language(tree, meta, article),
+        # The tags of a post name the service and the person, as there is no title; a thread in a forum has one.
+        title=_text(article.get("headline"))[:MAX_TITLE] if post and not confirmed else title,
+        author=find_author(tree, authors, nodes, meta, runs, title, known),
+        published_at=find_published(tree, published, modified, meta, runs, url),
+        language=_language(tree, meta, nodes),
         description=_text(article.get("description")) or _named(meta, "og:description", "description") or None,
         canonical=_canonical(tree, meta, url),
         kind="post" if post else "article",
         article_body=_text(article.get("articleBody") or article.get("text")) or None,
     )
+
+
+def _sites(nodes: list[dict[str, Any]], meta: dict[str, str]) -> set[str]:
+    """The names, folded, that a site and its publisher give themselves."""
+    publishers = [node.get("publisher") for node in nodes]
+    told = [node.get("name") for node in nodes if _types(node) & SITES]
+    told += [node.get("name") for node in publishers if isinstance(node, dict)]
+    return {fold(_text(name)) for name in (*told, meta.get("og:site_name"), meta.get("application-name"))} - {""}
 
 
 def _json_ld(tree: HtmlElement) -> Iterator[dict[str, Any]]:
@@ -132,101 +139,10 @@ def _named(meta: dict[str, str], *names: str) -> str:
     return next((meta[name] for name in names if name in meta and not meta[name].startswith("http")), "")
 
 
-def _authors(value: object, by_id: dict[str, dict[str, Any]]) -> str:
-    names: list[str] = []
-    for person in value if isinstance(value, list) else [value]:
-        if isinstance(person, dict):
-            person = person.get("name") or by_id.get(str(person.get("@id")), {}).get("name")
-            if isinstance(person, list):
-                person = person[0] if person else None
-        name = _text(person)
-        if name and not name.startswith(("http", "@")) and name not in names:
-            names.append(name)
-    return "; ".join(names)
-
-
-def _fold(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
-
-
-def _title(tree: HtmlElement, meta: dict[str, str], article: dict[str, Any], url: str) -> str:
-    """The visible heading where a tag confirms it; else the tag that others confirm, without the site's name."""
-    headings = [text for text in map(_inner_text, list(tree.iter("h1"))[:5]) if text]
-    window = next(map(_inner_text, tree.iter("title")), "")
-    told = [_text(article.get("headline")), _text(article.get("name")), meta.get("og:title", "")]
-    told = [text[:MAX_TITLE] for text in [*told, meta.get("twitter:title", ""), window] if text]
-    site = meta.get("og:site_name", "")
-    headings = [heading for heading in headings if _fold(heading) != _fold(site)]
-    if told == [window] and len(headings) == 1:  # some sites give all their pages one title
-        return headings[0]
-    for confirms in (_same, _starts, _resembles):
-        for heading in headings:
-            if any(confirms(_fold(heading), _fold(text)) for text in told) and not _ends_all(heading, window, headings):
-                return heading
-    if told:
-        return _without_site(told[0], site, url)
-    return headings[0] if headings else ""
-
-
-def _inner_text(element: _Element) -> str:
-    return _text("".join(map(str, element.itertext())))[:MAX_TITLE]
-
-
-def _same(heading: str, told: str) -> bool:
-    return heading == told
-
-
-def _starts(heading: str, told: str) -> bool:
-    return len(heading) > 3 and told.startswith(heading + " ")  # "Heading | Site"
-
-
-def _resembles(heading: str, told: str) -> bool:
-    ours, theirs = set(heading.split()), set(told.split())
-    return len(ours & theirs) >= LIKE * max(len(ours), 1) and len(ours) > 2
-
-
-def _ends_all(heading: str, window: str, headings: list[str]) -> bool:
-    """Whether a heading is the site's name: what the window's title ends with, after a separator."""
-    return len(headings) > 1 and bool(re.search(rf".{SEPARATOR}{re.escape(heading)}$", window))
-
-
-def _without_site(title: str, site: str, url: str) -> str:
-    """A title without the site's name around it; a last part that the host's name resembles counts as that."""
-    name = re.escape(site)
-    title = (re.sub(rf"^{name}{SEPARATOR}|{SEPARATOR}{name}$", "", title, flags=re.I) if site else title) or title
-    head, mark, tail = max(
-        (title.rpartition(mark) for mark in (" | ", " - ", " \u2013 ", " » ")), key=lambda p: len(p[0])
-    )
-    host = re.sub(r"\W", "", urlsplit(url).netloc)
-    known = [word for word in _fold(tail).split() if len(word) > 3 and word in host]
-    return head if mark and known and len(tail.split()) <= 5 else title
-
-
-def _dates(tree: HtmlElement, meta: dict[str, str]) -> Iterable[object]:
-    yield meta.get("article:published_time")
-    yield meta.get("datepublished")
-    for path in ("//time[contains(@class, 'dt-published')]", "//time[@itemprop='datePublished']"):
-        for time in select(tree, path)[:1]:
-            yield time.get("datetime")
-
-
-def moment(value: object) -> datetime | None:
-    """A date or time in ISO 8601 as a datetime; the day alone where the rest makes no sense."""
-    if not isinstance(value, str):
-        return None
-    for text in (value.strip(), *DAY.findall(value)[:1]):
-        try:
-            found = datetime.fromisoformat(text)
-        except ValueError:
-            continue
-        if 1990 < found.year < 2200:  # before the Web, or a placeholder
-            return found
-    return None
-
-
-def _language(tree: HtmlElement, meta: dict[str, str], article: dict[str, Any]) -> str | None:
+def _language(tree: HtmlElement, meta: dict[str, str], nodes: list[dict[str, Any]]) -> str | None:
     root = tree.getroottree().getroot()
-    for value in (root.get("lang"), meta.get("og:locale"), article.get("inLanguage")):
+    told = (root.get("lang"), root.get("xml:lang"), meta.get("og:locale"), *(node.get("inLanguage") for node in nodes))
+    for value in (*told, meta.get("content-language"), meta.get("language")):
         if isinstance(value, str) and (match := re.match(r"([a-z]{2})(?:$|[-_])", value.strip().lower())):
             return match[1]
     return None

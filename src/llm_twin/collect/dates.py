@@ -1,0 +1,147 @@
+"""When a page was first published: structured data, meta tags, the date by the heading, then htmldate."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from llm_twin.collect.extract_trees import has_class, select
+from llm_twin.collect.near_heading import Run
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+TAGS = (
+    "article:published_time",
+    "datepublished",
+    "og:published_time",
+    "og:article:published_time",
+    "date.published",
+    "publish-date",
+    "publish_date",
+    "published_at",
+    "pubdate",
+    "parsely-pub-date",
+    "sailthru.date",
+    "citation_publication_date",
+    "dc.date.issued",
+    "dcterms.created",
+    "dc.date.created",
+    "dc.date",
+    "dcterms.date",
+    "date",
+    "ms.date",
+)
+MARKED = f"//time[{has_class('dt-published')} or @itemprop='datePublished' or @pubdate]"
+CHANGES = ("article:modified_time", "og:updated_time", "datemodified")
+PUBLISHED = re.compile(r"publish|posted|dt-published|pubdate|datePublished|created", re.I)
+UPDATED = re.compile(
+    r"updat|modif|revis|review|edited|last checked|fact|aktualisiert|mis à jour|actualizado|expires|copyright|©", re.I
+)
+WORD = r"[^\W\d_]{3,12}"
+WRITTEN = re.compile(  # a day as people write it, in any language whose months are words
+    rf"\b(?:{WORD}\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}|\d{{1,2}}(?:st|nd|rd|th|\.|º)?\s+(?:of\s+|de\s+)?{WORD}\.?,?\s+"
+    rf"(?:de\s+)?\d{{4}}|\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{4}})\b"
+)
+NEAR = (-25, 120)  # elements around the heading in which its date stands
+CLOSE = 45  # elements behind the heading within which a mark counts
+SHORT = 60  # characters of a line that holds hardly more than a date
+SENTENCE = re.compile(r"(?:\S+\s+){12}\S*[.!?]$")  # more than a label and a date
+LINE = 120  # characters of a line that holds a date and is no sentence of the text
+
+
+def find_published(
+    tree: HtmlElement, structured: list[object], modified: list[object], meta: dict[str, str], runs: list[Run], url: str
+) -> datetime | None:
+    """The best that there is, in the time zone that the page gives; a day alone has no zone.
+
+    One date by the heading that nothing calls an update, and that is none, overrules the data: they often tell when the
+    page was moved to a new system.
+    """
+    stated = (
+        *structured,
+        *(meta.get(tag) for tag in TAGS),
+        *(time.get("datetime") for time in select(tree, MARKED)[:2]),
+    )
+    told = next((found for found in map(moment, stated) if found), None)
+    shown, updated = _by_the_heading(runs)
+    if told and len({found.date() for found in shown}) == 1:
+        changes = [found for found in map(moment, (*modified, *(meta.get(tag) for tag in CHANGES))) if found]
+        if all(abs((shown[0].date() - other.date()).days) > 1 for other in (told, *changes)):
+            return shown[0]
+    if found := told or next(iter(shown), None):
+        return found
+    return next(iter(updated), None) or _searched(tree, url)
+
+
+def moment(value: object) -> datetime | None:
+    """A date or time in ISO 8601 as a datetime; the day alone where the rest makes no sense."""
+    if not isinstance(value, str):
+        return None
+    for text in (value.strip(), *DAY.findall(value)[:1]):
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            continue
+        if 1990 < found.year < 2200:  # before the Web, or a placeholder
+            return found
+    return None
+
+
+def _by_the_heading(runs: list[Run]) -> tuple[list[datetime], list[datetime]]:
+    """Dates around the heading, what is marked as published first; and those of updates."""
+    near = [run for run in runs if NEAR[0] <= run.place <= NEAR[1]]
+    marked: list[datetime] = []
+    plain: list[datetime] = []
+    updated: list[datetime] = []
+    for index, run in enumerate(near):
+        if len(run.text) > LINE or not re.search(r"\d{4}", run.text) or SENTENCE.search(run.text):
+            continue
+        for written in WRITTEN.finditer(run.text):
+            found = moment(run.holder.get("datetime")) or parsed(written[0])
+            if found is None:
+                continue
+            label = (run.text[: written.start()] or (near[index - 1].text if index else ""))[-40:]
+            marks = f"{label} {_marks(run.holder)}"
+            if UPDATED.search(marks) and not PUBLISHED.search(label):
+                updated.append(found)
+            elif PUBLISHED.search(marks) and run.place <= CLOSE:
+                marked.append(found)
+            else:
+                plain.append(found)
+    return [*marked, *plain], updated
+
+
+def _marks(holder: HtmlElement) -> str:
+    """What a date's element and the one around it call themselves."""
+    around = [holder, *list(holder.iterancestors())[:1]]
+    return " ".join(str(element.get(name) or "") for element in around for name in ("class", "itemprop"))
+
+
+def parsed(written: str) -> datetime | None:
+    """A day as people write it."""
+    return _found_by_htmldate(f"<html><body><p>{written}</p></body></html>", "")
+
+
+def _searched(tree: HtmlElement, url: str) -> datetime | None:
+    """What htmldate finds in tags and marked elements, else the only day that a short line anywhere names.
+
+    htmldate's extensive search is left out: it would date nearly every page that has no date, by whatever day its text
+    mentions.
+    """
+    if found := _found_by_htmldate(tree, url):
+        return found
+    lines = select(tree, f"//body//text()[string-length(.) < {SHORT} and not(parent::script or parent::style)]")
+    days = {day[0] for line in lines for day in [WRITTEN.search(str(line))] if day and not UPDATED.search(str(line))}
+    return parsed(days.pop()) if len(days) == 1 else None
+
+
+def _found_by_htmldate(page: HtmlElement | str, url: str) -> datetime | None:
+    from htmldate import find_date
+
+    try:
+        return moment(find_date(page, url=url or None, original_date=True, extensive_search=not url))
+    except (ValueError, OverflowError, RecursionError):  # on days that there are none of
+        return None

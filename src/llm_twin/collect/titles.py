@@ -1,0 +1,179 @@
+"""The title of a page: what its visible heading and its tags agree on, without the site's name.
+
+A heading that a tag confirms wins; a heading alone wins when it reads like one and is not the site's name.
+"""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from itertools import islice
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from llm_twin.collect.extract_trees import select
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+MAX_TITLE = 500  # characters that are looked at
+MAX_HEADINGS = 20  # some menus are made of headings
+MAX_PARTS = 200  # elements in a heading; what has more is one that was never closed
+LIKE = 0.5  # of a heading's words in a title, for the heading to be the page's own
+HEADLINE_WORDS = 5  # from which a heading that no tag confirms is no label of a section
+SITE_WORDS = 5  # of a site's name at most
+MARKS = r"(?:\s+[-·•\u2013\u2014:]+\s+|\s*[|»«]\s*|:\s+)"
+UNSPOKEN = (
+    "self::button or self::script or self::style or contains(@class, 'headerlink') or contains(@class, 'sr-only')"
+)
+
+
+def find_title(tree: HtmlElement, tags: list[str], window: str, known: Names) -> tuple[str, HtmlElement | None]:
+    """The title and the heading that shows it. `tags`: what the page's data name, best first."""
+    spoken = [(text, element) for element in _headings(tree) if (text := _spoken(element))]
+    known.sites |= {fold(text) for text, _ in spoken if known.is_site(text, window)}
+    told = [text for text in (known.cut(tag[:MAX_TITLE]) for tag in [*tags, window] if tag) if text]
+    heads = [(known.cut(text, strictly=True), element) for text, element in spoken if fold(text) not in known.sites]
+    own = [head for head in heads if not known.is_name(head[0])] if told else heads
+    if not tags and len(own) == 1:
+        return own[0]  # some sites give all their pages one title
+    for confirms in (_same, _starts):
+        for text, element in heads:
+            if any(confirms(fold(text), fold(tag)) for tag in told):
+                return text, element
+    likest = max(heads, key=lambda head: max((_common(head[0], tag) for tag in told), default=0), default=None)
+    if likest and any(_resembles(fold(likest[0]), fold(tag)) for tag in told):
+        return likest
+    if len(own) == 1 and _is_headline(own[0][0], told, known):
+        return own[0]
+    if told:
+        return told[0], _shown(tree, told[0])
+    return (heads or spoken or [("", None)])[0]
+
+
+def fold(text: str) -> str:
+    """Words alone, in lower case."""
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+class Names:
+    """The names that a site goes by: those that it tells, folded, and its host."""
+
+    def __init__(self, sites: set[str], url: str) -> None:
+        parts = urlsplit(url)
+        self.sites = {site for site in sites if site}
+        self.host = re.sub(r"\W", "", parts.netloc.casefold())
+        labels = parts.netloc.casefold().split(".")
+        self.labels = {re.sub(r"\W", "", label) for label in labels[:-1]} - {"www", "blog", "docs", ""}
+        self.slug = set(re.findall(r"[^\W_]+", unquote(parts.path).casefold()))
+
+    def cut(self, title: str, strictly: bool = False) -> str:
+        """A title without the site's name before or behind it, and without what follows a bar.
+
+        `strictly`: as a heading, which holds the site's name less often than words that resemble it.
+        """
+        while True:
+            parts = re.split(f"({MARKS})", title)
+            if len(parts) < 3:
+                return title
+            first, last, bar = parts[0], parts[-1], parts[-2].strip()
+            head = "".join(parts[:-2])
+            if fold(last) in self.sites or (bar != ":" and not strictly and self.is_name(last)):
+                shorter = head
+            elif fold(first) in self.sites and not strictly:
+                shorter = "".join(parts[2:])
+            elif bar == "|" and self._fits(head, last):
+                shorter = head
+            else:
+                return title
+            if not fold(shorter):
+                return title
+            title = shorter
+
+    def _fits(self, head: str, tail: str) -> bool:
+        """Whether the part before a bar is the title rather than the one behind it: the address says which."""
+        heads, tails = fold(head).split(), fold(tail).split()
+        return len(heads) > 2 and (len(tails) <= SITE_WORDS or 2 * self.addressed(head) >= self.addressed(tail))
+
+    def addressed(self, text: str) -> int:
+        """How many of a text's words the page's address has."""
+        return len(self.slug & set(fold(text).split()))
+
+    def is_name(self, text: str) -> bool:
+        """Whether a text is the site's name, or contains it and little else."""
+        folded = fold(text)
+        words = folded.split()
+        compact = "".join(words)
+        if folded in self.sites or (compact and compact in (self.host, *self.labels)):
+            return True
+        known = [word for word in words if len(word) > 3 and word in self.host]
+        initials = "".join(word[0] for word in words)
+        if not 0 < len(words) <= SITE_WORDS:
+            return False
+        covered = bool(known) and 2 * len("".join(known)) >= min(len(compact), len(self.host))
+        return covered or (len(initials) > 2 and initials in self.labels)
+
+    def is_site(self, heading: str, window: str) -> bool:
+        """Whether a heading is the site's name: by itself, or as one end of the window's title."""
+        folded = fold(heading)
+        if folded in self.sites or "".join(folded.split()) in (self.host, *self.labels):
+            return True
+        parts = [fold(part) for part in re.split(MARKS, window) if fold(part)]
+        spelt = any(len(word) > 3 for word in self.slug & set(folded.split()))  # longer than `the`
+        if spelt or len(parts) < 2 or folded not in (parts[0], parts[-1]):
+            return False
+        rest = set(" ".join(parts[:-1] if folded == parts[-1] else parts[1:]).split())
+        return bool(rest & self.slug)
+
+
+def _is_headline(heading: str, told: list[str], known: Names) -> bool:
+    """Whether a heading that no tag confirms is the page's: long enough, and as near to the address as they are."""
+    return len(heading.split()) >= HEADLINE_WORDS and (
+        not told or known.addressed(heading) >= known.addressed(told[0]) - 1
+    )
+
+
+def _shown(tree: HtmlElement, title: str) -> HtmlElement | None:
+    """The lower heading that shows a title, where the first one shows the site's name."""
+    for element in islice(tree.iter("h2", "h3", "h4"), MAX_HEADINGS):
+        if (spoken := fold(_spoken(element))) and (spoken == fold(title) or _starts(spoken, fold(title))):
+            return element
+    return None
+
+
+def _headings(tree: HtmlElement) -> list[HtmlElement]:
+    return list(islice(tree.iter("h1"), MAX_HEADINGS))
+
+
+def _spoken(element: HtmlElement) -> str:
+    """The text of a heading without its buttons and anchors."""
+    parts = list(islice(element.iter("*"), MAX_PARTS))
+    if len(parts) < MAX_PARTS and select(element, f"descendant::*[{UNSPOKEN}]"):
+        element = deepcopy(element)
+        for unspoken in select(element, f"descendant::*[{UNSPOKEN}]"):
+            unspoken.drop_tree()
+    return flat("".join(map(str, islice(element.itertext(), MAX_PARTS))))[:MAX_TITLE]
+
+
+def flat(text: str) -> str:
+    """Text in one line, entities that were escaped twice resolved, without the mark of a link to itself."""
+    from html import unescape
+
+    return " ".join(unescape(text).replace("\u00b6", " ").split())
+
+
+def _same(heading: str, told: str) -> bool:
+    return heading == told
+
+
+def _starts(heading: str, told: str) -> bool:
+    return len(heading) > 3 and told.startswith(heading + " ")  # "Heading | Site"
+
+
+def _common(heading: str, told: str) -> int:
+    return len(set(fold(heading).split()) & set(fold(told).split()))
+
+
+def _resembles(heading: str, told: str) -> bool:
+    words = set(heading.split())
+    return len(words) > 2 and len(words & set(told.split())) >= LIKE * len(words)
