@@ -1,22 +1,23 @@
 """HTML -> Markdown, plain text and metadata of the one article or post that a page shows.
 
-`extract(html, url)` is the door. trafilatura finds the main text on a tree that is parsed once; code blocks are taken
-past it, because it drops their blank lines and languages. Where it finds nothing, the page's own `<article>`, `<main>`
-or JSON-LD `articleBody` is used. Metadata: `extract_metadata.py`.
+`extract(html, url)` is the door. The tree is parsed once; `content.py` cuts it down to the text, with trafilatura and
+JSON-LD as witnesses, and converts what is left. Where nothing is found, the page's own `<article>`, `<main>` or JSON-LD
+`articleBody` is used. Metadata: `extract_metadata.py`.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from llm_twin.collect.content import content_of
+from llm_twin.collect.content_features import Witnesses
 from llm_twin.collect.extract_metadata import Metadata, read_metadata
-from llm_twin.collect.extract_trees import NO_LANGUAGE, flatten_code, has_class, language_class, parse, select
-from llm_twin.collect.markdown import fenced, markdown_of, plain_of, spaced
+from llm_twin.collect.extract_trees import flatten_code, has_class, parse, select
+from llm_twin.collect.markdown import markdown_of, plain_of
 from llm_twin.collect.pages import Page
 from llm_twin.documents import Value, now
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NOT_CONTENT = ("script", "style", "noscript", "template", "nav", "footer", "aside", "form", "button", "svg", "dialog")
-# A word that no page contains and no cleaning touches, in the place of a code block; two lines of it make a fence.
-PLACEHOLDER = "xqcodeblock{0}qx"
-FENCED = re.compile(r"(?m)^([ \t]*)`{3,}\s*(?:xqcodeblock(\d+)qx\s*){2}`{3,}")
-BARE = re.compile(r"xqcodeblock(\d+)qx\s+xqcodeblock\d+qx")
 
 
 class Extraction(Value):
@@ -75,11 +72,11 @@ def _extract(html: str, url: str, with_text: bool) -> Extraction:
     if with_text:
         tree.make_links_absolute(url, handle_failures="ignore")  # trafilatura would resolve them against the host alone
         flatten_code(tree)
-        markdown, text = (found.kind == "post" and _marked_text(tree, url)) or _main_text(tree, url)
+        markdown, text = (found.kind == "post" and _marked_text(tree, url)) or _main_text(tree, found, url)
         if not text.strip():
             markdown, text = _fallback_text(tree, found, url)
     return Extraction(
-        text=text.strip(),
+        text=text.strip("\n"),  # code may begin and end with spaces
         markdown=markdown.strip(),
         title=found.title,
         author=found.author,
@@ -102,50 +99,26 @@ def _marked_text(tree: HtmlElement, url: str) -> tuple[str, str] | None:
     return markdown_of(html, url), plain_of(html)
 
 
-def _main_text(tree: HtmlElement, url: str) -> tuple[str, str]:
-    """Markdown and plain text as trafilatura finds them; empty where it finds nothing."""
-    from copy import deepcopy
-
-    from lxml.etree import strip_tags
+def _main_text(tree: HtmlElement, found: Metadata, url: str) -> tuple[str, str]:
+    """Markdown and plain text of the blocks that are content; trafilatura and the page's own data are witnesses."""
     from trafilatura import bare_extraction
-    from trafilatura.xml import xmltotxt
 
-    found = bare_extraction(
-        tree,
-        url=url,
-        include_comments=False,
-        include_links=True,
-        include_formatting=True,
-        include_tables=True,
+    told = bare_extraction(
+        tree, url=url, include_comments=False, include_links=True, include_formatting=True, include_tables=True
     )
-    if found is None or isinstance(found, dict):
-        return "", ""
-    blocks: list[tuple[str, str]] = []
-    body = found.body
-    for code in list(body.iter("code")):
-        language = next((named for part in code.iter("code") if (named := language_class(part))), None)
-        if language is None or code.getparent() is None:  # inline, or inside a block that was dealt with
-            continue
-        text = "".join(map(str, code.itertext()))
-        blocks.append(("" if language in NO_LANGUAGE else language, text))
-        for child in list(code):
-            code.remove(child)
-        code.text = "\n".join([PLACEHOLDER.format(len(blocks) - 1)] * 2)
-    markdown = xmltotxt(body, True)
-    plain = deepcopy(body)
-    strip_tags(plain, "ref", "hi")
-    return _with_code(markdown, blocks), BARE.sub(lambda m: blocks[int(m[1])][1], xmltotxt(plain, False))
+    lines = [] if told is None or isinstance(told, dict) else _lines(told.body)
+    return content_of(tree, Witnesses(lines, found.title, found.article_body or ""), url) or ("", "")
 
 
-def _with_code(markdown: str, blocks: list[tuple[str, str]]) -> str:
-    def block(match: re.Match[str]) -> str:
-        language, code = blocks[int(match[2])]
-        return "".join(f"{match[1]}{line}" for line in fenced(code, language).splitlines(keepends=True)) + "\n"
+def _lines(body: HtmlElement) -> list[str]:
+    """The text of trafilatura's tree, a line for each of its blocks."""
+    from lxml.etree import iterwalk
 
-    def inline(match: re.Match[str]) -> str:  # in a table's cell, where no block can stand
-        return " ".join(blocks[int(match[1])][1].split())
-
-    return BARE.sub(inline, FENCED.sub(block, spaced(markdown)))
+    parts: list[str] = []
+    for event, element in iterwalk(body, events=("start", "end")):
+        edge = "" if element.tag in ("hi", "ref") else "\n"
+        parts += [edge, (element.text if event == "start" else element.tail) or ""]
+    return [line for line in "".join(parts).split("\n") if line.strip()]
 
 
 def _fallback_text(tree: HtmlElement, found: Metadata, url: str) -> tuple[str, str]:

@@ -57,7 +57,8 @@ def flatten_code(tree: HtmlElement) -> None:
         pre.text, pre.tail = None, tail
         code = SubElement(pre, "code")
         code.text = text
-        code.set("class", f"language-{language or 'none'}")
+        if language:
+            code.set("class", f"language-{language}")
 
 
 def _language(pre: HtmlElement) -> str:

@@ -1,0 +1,138 @@
+"""The part of a page that is its text: every block judged by witnesses and its place, the rest of the tree cut away.
+
+What is kept is converted as HTML, so that nested lists, tables, quotes and code survive as they were written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from llm_twin.collect.content_blocks import UNREAD, WORD, Block, blocks_of, unread
+from llm_twin.collect.content_features import FEW, Witnesses, features
+from llm_twin.collect.content_model import likelihoods
+from llm_twin.collect.markdown import markdown_of
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+LIKELY = 0.45
+MAX_BLOCKS = 8_000  # a usual page has 300; judging more would take seconds
+CELLS = ("td", "th")
+TABLE_PARTS = ("caption", "colgroup", "tbody", "thead", "tfoot", "tr", *CELLS)
+LAYOUT = ".//h1 | .//h2 | .//h3 | .//h4 | .//table | .//pre | .//blockquote"  # no cell of data has these
+MEANT = {"href", "src", "alt", "colspan", "rowspan", "start"}  # attributes that say something to a reader
+
+
+def content_of(tree: HtmlElement, witnesses: Witnesses, url: str) -> tuple[str, str] | None:
+    """Markdown and plain text of the page's content; the tree is cut down to it. None where no block is likely."""
+    from lxml.html import tostring
+
+    body = tree if tree.tag == "body" else tree.find("body")
+    body = tree if body is None else body
+    blocks = blocks_of(body)
+    if not blocks or len(blocks) > MAX_BLOCKS:
+        return None
+    chances = likelihoods(features(blocks, witnesses))
+    kept = _once(blocks, [chance >= LIKELY for chance in chances])
+    if not any(kept):
+        return None
+    _cut(body, blocks, kept)
+    _flatten_layout(body)
+    _fold_space(body)
+    markdown = markdown_of(tostring(body, encoding="unicode", with_tail=False), url)
+    if not markdown:
+        return None
+    return markdown, _plain([block for block, keep in zip(blocks, kept, strict=True) if keep])
+
+
+def _once(blocks: Sequence[Block], kept: list[bool]) -> list[bool]:
+    """Without what was said before: pages carry their text once more for small screens or printing."""
+    seen: set[str] = set()
+    repeating = False
+    for index, block in enumerate(blocks):
+        if not kept[index] or block.owner.tag in ("pre", *CELLS):
+            continue
+        text = "".join(block.words)
+        repeating = text in seen and (repeating or len(block.words) >= FEW)
+        kept[index] = not repeating
+        seen.add(text)
+    return kept
+
+
+def _cut(body: HtmlElement, blocks: Sequence[Block], kept: list[bool]) -> None:
+    """Remove the text of all blocks that are not kept, then what is left empty by that."""
+    for element in [e for e in body.iter() if not isinstance(e.tag, str) or e.tag in UNREAD]:
+        if element.getparent() is not None and (not isinstance(element.tag, str) or unread(element)):
+            _remove(element)
+    alive: set[HtmlElement] = set()
+    for block, keep in zip(blocks, kept, strict=True):
+        for element, place in block.parts:
+            if keep:
+                holder = element if place == "text" else element.getparent()
+                while holder is not None and holder not in alive:
+                    alive.add(holder)
+                    holder = holder.getparent()
+            elif place == "text":
+                element.text = None
+            else:
+                element.tail = " "
+    for figure in list(body.iter("img")):  # a picture stays with its caption, or inside a kept paragraph
+        holder = figure.getparent()
+        while holder is not None and holder not in alive and holder.tag in ("a", "span", "picture", "div"):
+            holder = holder.getparent()
+        if holder is not None and holder in alive and holder.tag in ("figure", "p") and figure.get("alt"):
+            while figure is not None and figure not in alive:
+                alive.add(figure)
+                figure = figure.getparent()
+    for element in [e for e in body.iter() if e is not body and e not in alive]:
+        if element.tag not in ("br", *CELLS) or not any(e in alive for e in (element.getparent(),)):
+            _remove(element)
+    for anchor in list(body.iter("a")):
+        if not WORD.search("".join(map(str, anchor.itertext()))) and anchor.find(".//img") is None:
+            _remove(anchor)  # the sign beside a heading that links to itself
+
+
+def _remove(element: HtmlElement) -> None:
+    if element.getparent() is not None:
+        element.drop_tree()
+
+
+def _fold_space(body: HtmlElement) -> None:
+    """One space for every run of white space outside code, and no attribute that could hide or restyle what was kept.
+
+    The source's line breaks would cut items and headings.
+    """
+    code = {inner for pre in body.iter("pre") for inner in pre.iter()}
+    for element in body.iter():
+        for name in [name for name in element.attrib if name not in MEANT and element.tag != "code"]:
+            del element.attrib[name]
+        if element.text and element not in code:
+            element.text = re.sub(r"\s+", " ", element.text)
+        if element.tail and (element not in code or element.tag == "pre"):
+            element.tail = re.sub(r"\s+", " ", element.tail)
+
+
+def _flatten_layout(body: HtmlElement) -> None:
+    """Tables that only place things become plain divisions."""
+    for table in [table for table in body.iter("table") if table.xpath(LAYOUT)]:
+        # The parts of a table inside it stay what they are.
+        for part in [e for e in table.iter(*TABLE_PARTS) if next(e.iterancestors("table"), None) is table]:
+            part.tag = "div"
+        table.tag = "div"
+
+
+def _plain(blocks: Sequence[Block]) -> str:
+    """The blocks as plain text: cells of a row on one line, items on lines of their own, others with space between."""
+    parts: list[str] = []
+    before: HtmlElement | None = None
+    row: HtmlElement | None = None
+    for block in blocks:
+        own = next((e for e in (block.owner, *block.owner.iterancestors()) if e.tag == "tr"), None)
+        if parts:
+            items = block.owner.tag == "li" and before is not None and before.tag == "li"
+            parts.append("\t" if own is not None and own is row else "\n" if items else "\n\n")
+        parts.append(block.text)
+        before, row = block.owner, own
+    return "".join(parts)

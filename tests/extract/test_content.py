@@ -1,0 +1,66 @@
+"""What counts as the text of a page, and what its structure becomes."""
+
+from __future__ import annotations
+
+from llm_twin.collect.extract import extract
+
+URL = "https://log.example/2024/a"
+STORY = [
+    "The valve had been stuck since the first frost, and nobody on the site knew which way it was meant to turn.",
+    "We drained the loop, warmed the body with towels, and tried again with a longer spanner, without much hope.",
+    "It gave on the third try, with a sound that I would rather not hear again, and the radiators came back to life.",
+    "Since then I open and close every valve of the house on the first Sunday of each quarter, whether needed or not.",
+]
+TEXT = "".join(f"<p>{line}</p>" for line in STORY)
+
+
+def read(body: str) -> tuple[str, str]:
+    found = extract(f"<!doctype html><html><head><title>A valve</title></head><body>{body}</body></html>", URL)
+    return found.text, found.markdown
+
+
+def test_what_stands_around_a_text_is_left_out() -> None:
+    links = "".join(f'<li><a href="/{n}">Another story, number {n}</a></li>' for n in range(8))
+    text, markdown = read(
+        f'<nav><ul>{links}</ul></nav><main><article class="post-content"><h1>A valve</h1>{TEXT}</article></main>'
+        f'<aside class="related"><h2>Related posts</h2><ul>{links}</ul></aside>'
+        '<div class="newsletter"><h3>Subscribe to our newsletter</h3><p>Sign up for weekly mails.</p></div>'
+        "<footer>© 2024 The Log. All rights reserved.</footer>"
+    )
+    assert all(line in text and line in markdown for line in STORY)
+    assert not any(word in text for word in ("Another story", "newsletter", "All rights reserved"))
+
+
+def test_a_text_that_a_page_carries_twice_is_taken_once() -> None:
+    twice = f'<main><div class="desktop">{TEXT}</div><div class="mobile">{TEXT}</div></main>'
+    text, markdown = read(twice)
+    assert [text.count(line) for line in STORY] == [1] * len(STORY)
+    assert [markdown.count(line) for line in STORY] == [1] * len(STORY)
+
+
+def test_a_button_that_was_never_closed_swallows_nothing() -> None:
+    text, _ = read(f'<button class="menu">Menu<main><article>{TEXT}</article></main>')
+    assert all(line in text for line in STORY)
+
+
+def test_line_breaks_of_the_source_cut_no_item_or_heading() -> None:
+    body = f"<article>{TEXT}<h2>What we\nused</h2><ul><li>a spanner that is\n  longer than usual</li></ul>{TEXT[::1]}"
+    _, markdown = read(body + "</article>")
+    assert "## What we used" in markdown
+    assert "- a spanner that is longer than usual" in markdown
+
+
+def test_a_table_that_only_places_things_becomes_no_table() -> None:
+    _, markdown = read(f"<table><tr><td><h2>Winter</h2>{TEXT}</td></tr></table>")
+    assert "## Winter" in markdown
+    assert "|" not in markdown
+
+
+def test_a_body_hidden_until_scripts_run_is_read() -> None:
+    text, markdown = read(f'<div style="display: none" hidden><article>{TEXT}</article></div>')
+    assert STORY[1] in text and STORY[1] in markdown
+
+
+def test_quotes_stay_quotes() -> None:
+    _, markdown = read(f"<article>{TEXT}<blockquote><p>{STORY[0]} So he said.</p></blockquote></article>")
+    assert f"> {STORY[0]} So he said." in markdown
