@@ -75,6 +75,8 @@ def _extract(html: str, url: str, with_text: bool) -> Extraction:
         markdown, text = (found.kind == "post" and _marked_text(tree, url)) or _main_text(tree, found, url)
         if not text.strip():
             markdown, text = _fallback_text(tree, found, url)
+        if not (text.strip() and markdown.strip()):  # an empty link is Markdown, but no text
+            markdown = text = ""
     return Extraction(
         text=text.strip("\n"),  # code may begin and end with spaces
         markdown=markdown.strip(),
@@ -101,21 +103,22 @@ def _marked_text(tree: HtmlElement, url: str) -> tuple[str, str] | None:
 
 def _main_text(tree: HtmlElement, found: Metadata, url: str) -> tuple[str, str]:
     """Markdown and plain text of the blocks that are content; trafilatura and the page's own data are witnesses."""
+    lines = trafilatura_lines(tree, url)
+    return content_of(tree, Witnesses(lines, found.title, found.article_body or ""), url) or ("", "")
+
+
+def trafilatura_lines(tree: HtmlElement, url: str) -> list[str]:
+    """The text that trafilatura finds in a tree, a line for each of its blocks. The tree stays as it is."""
+    from lxml.etree import iterwalk
     from trafilatura import bare_extraction
 
     told = bare_extraction(
         tree, url=url, include_comments=False, include_links=True, include_formatting=True, include_tables=True
     )
-    lines = [] if told is None or isinstance(told, dict) else _lines(told.body)
-    return content_of(tree, Witnesses(lines, found.title, found.article_body or ""), url) or ("", "")
-
-
-def _lines(body: HtmlElement) -> list[str]:
-    """The text of trafilatura's tree, a line for each of its blocks."""
-    from lxml.etree import iterwalk
-
+    if told is None or isinstance(told, dict):
+        return []
     parts: list[str] = []
-    for event, element in iterwalk(body, events=("start", "end")):
+    for event, element in iterwalk(told.body, events=("start", "end")):
         edge = "" if element.tag in ("hi", "ref") else "\n"
         parts += [edge, (element.text if event == "start" else element.tail) or ""]
     return [line for line in "".join(parts).split("\n") if line.strip()]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, cast
 
+from llm_twin.collect.tame import tame
+
 if TYPE_CHECKING:
     from lxml.etree import _Element
     from lxml.html import HtmlElement
@@ -23,6 +25,7 @@ def parse(html: str) -> HtmlElement | None:
     """The tree of a page; None when there is nothing in it."""
     from trafilatura import load_html
 
+    html = tame(html)
     # A whole document in any case: load_html takes a lone block for something that is no HTML.
     return load_html(html if "<html" in html[:2000].lower() else f"<html><body>{html}</body></html>")
 
