@@ -2,8 +2,8 @@
 """Our extraction beside other extractors, on labelled pages, all in one process.
 
     pip install trafilatura readability-lxml resiliparse html2text
-    python benchmarks/extraction.py ../shared/data/pages
-    python benchmarks/extraction.py ../shared/data/pages --every 4
+    python benchmarks/extraction.py PAGES
+    python benchmarks/extraction.py PAGES --every 4
 
 PAGES is a folder with gold.jsonl.gz (id, url, text, markdown, title, author, published) and html/<id>.html.gz.
 Peers that are not installed are left out. "html2text" is what the LLM Engineer's Handbook does: the whole page.
