@@ -36,7 +36,8 @@ from llm_twin.warehouse.records import NEWER, SCHEMA, one_line
 T = TypeVar("T")
 Session = ClientSession | None
 
-REACH = 4.0  # seconds to find the server: with the start of a command less than 5
+REACH = 4.0  # seconds to find the server again, once it was found
+GREETING = 2.5  # seconds for its first answer: a command, which takes two to start, says within 5 that there is none
 
 
 class MongoServer:
@@ -69,7 +70,7 @@ class MongoServer:
                 "must be percent-encoded"
             ) from None
         try:
-            with self.errors(), pymongo.timeout(REACH):
+            with self.errors(), pymongo.timeout(GREETING):
                 hello = self.database.client.admin.command("hello")
             self._transactions = "setName" in hello or hello.get("msg") == "isdbgrid"
             with self.errors():
