@@ -163,6 +163,7 @@ class Outcome(Value):
     detail: str = ""
     title: str = ""
     documents: int = 0  # that this link stands for now
+    stored_as: str = ""  # the link of the first of them, which the page may have named itself
     expand: int = 0  # as the link had it that could not be expanded
     transient: bool = False  # a retry may help
     seconds: float = 0.0

@@ -187,6 +187,7 @@ async def _collect_link(link: Link, web: Web, warehouse: Warehouse) -> Outcome:
         status=_combined(statuses),
         title=documents[0].title,
         documents=len(documents),
+        stored_as=documents[0].link,
         seconds=round(time.perf_counter() - started, 3),
     )
 
@@ -379,6 +380,17 @@ def known_author(warehouse: Warehouse, name: str) -> Author:
     raise UsageError(f"no author {name!r}; {hint}")
 
 
+def documents_of(warehouse: Warehouse, link: str) -> list[Document]:
+    """The documents that a link was collected as, for all authors; pages and repositories may name another link."""
+    links = [canonical(link)]
+    if not warehouse.count(DocumentFilter(link=links[0])):
+        told = {
+            each.stored_as for each in warehouse.last_outcomes() if each.stored_as and canonical(each.link) in links
+        }
+        links = sorted(told)
+    return [document for each in links for document in warehouse.documents(DocumentFilter(link=each))]
+
+
 def forget_author(warehouse: Warehouse, vectors: VectorStore, name: str) -> int:
     """Remove an author and all documents from index and warehouse; how many documents went. Raises `UsageError`."""
     author = known_author(warehouse, name)
@@ -391,7 +403,7 @@ def forget_author(warehouse: Warehouse, vectors: VectorStore, name: str) -> int:
 
 def forget_link(warehouse: Warehouse, vectors: VectorStore, link: str) -> int:
     """Remove the documents of a link, for all authors, with their parts; how many went. Raises `UsageError`."""
-    whole = list(warehouse.documents(DocumentFilter(link=canonical(link))))
+    whole = documents_of(warehouse, link)
     if not whole:
         raise UsageError(f"no document with the link {link}; `twin documents list` shows what there is")
     ids = [document.id for document in whole]

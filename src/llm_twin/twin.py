@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from llm_twin import pipelines
 from llm_twin.documents import Author, Document, Hit, Link, Outcome, Report, Run
 from llm_twin.errors import ConfigError, UsageError
-from llm_twin.links import canonical
 from llm_twin.pipelines import Progress
 from llm_twin.runs import seen
 from llm_twin.settings import Settings
@@ -163,7 +162,7 @@ class Twin:
         """One document by id or link. Raises `UsageError` when there is none."""
         found = self.warehouse.get(id_or_link)
         if not found and "://" in id_or_link:
-            found = next(iter(self.warehouse.documents(DocumentFilter(link=canonical(id_or_link)))), None)
+            found = next(iter(pipelines.documents_of(self.warehouse, id_or_link)), None)
         if not found:
             raise UsageError(f"no document {id_or_link}; `twin documents list` shows what there is")
         return found

@@ -125,6 +125,15 @@ def test_forgetting_a_link_removes_it_everywhere(twin: Twin) -> None:
         twin.forget_link(LINKS[0])
 
 
+def test_a_document_is_known_by_the_link_that_was_given_too(twin: Twin, world: Any) -> None:
+    named = '<link rel="canonical" href="http://blog.example/bread"></head>'
+    world.route("blog.example", "/old", body=page("How to bake sourdough", *BREAD).replace("</head>", named))
+    twin.collect(ADA, ["http://blog.example/old?utm_source=mail"])
+    assert twin.document("http://blog.example/old").link == LINKS[0]
+    assert twin.forget_link("http://blog.example/old") == 1
+    assert not twin.warehouse.count()
+
+
 def test_forgetting_an_author_removes_documents_index_and_history(twin: Twin, world: Any) -> None:
     world.route("blog.example", "/gone", status=410, body="")
     twin.collect(ADA, [*LINKS, "http://blog.example/gone"])
