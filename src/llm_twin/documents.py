@@ -127,6 +127,12 @@ class Chunk(Value):
     start: int
     end: int
     text: str
+    heading: str = ""  # where in the document it stands: "Title › Section"
+
+    @property
+    def to_embed(self) -> str:
+        """What the embedding model is given: the passage under the path of its headings."""
+        return f"{self.heading}\n\n{self.text}" if self.heading else self.text
 
 
 class Passage(Value):

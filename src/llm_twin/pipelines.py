@@ -342,7 +342,7 @@ def _index_batch(
 def _embedded(batch: list[_Cut], embedder: Embedder, progress: Progress) -> list[Vectors | Exception]:
     """The vectors of each document's chunks. All are embedded together, and one by one only when that fails."""
     try:
-        texts = [chunk.text for cut in batch for chunk in cut.chunks]
+        texts = [chunk.to_embed for cut in batch for chunk in cut.chunks]
         rows = embedder.encode(texts, lambda done: progress.step("embed", done))
     except Exception as error:  # noqa: BLE001 - a model may raise anything; it becomes the document's outcome
         if len(batch) == 1:

@@ -204,7 +204,7 @@ def chunk_points(document: Indexed) -> Iterator[PointData]:
     card |= {name: encodable(card[name]) for name in ("author", "title", "link")}
     for chunk, vector in zip(document.chunks, document.vectors, strict=True):
         text = encodable(chunk.text)
-        payload = card | {"start": chunk.start, "end": chunk.end, "text": text}
+        payload = card | {"start": chunk.start, "end": chunk.end, "text": text, "heading": encodable(chunk.heading)}
         yield PointData(str(UUID(chunk.id)), vector.astype(np.float32).tolist(), document_terms(text), payload)
 
 
@@ -226,7 +226,7 @@ def card_of(payload: Payload) -> DocumentCard:
 
 def chunk_of(point: str, payload: Payload) -> Chunk:
     """The chunk that was stored as this point."""
-    names = ("document_id", "start", "end", "text")
+    names = ("document_id", "start", "end", "text", "heading")
     return Chunk(id=UUID(point).hex, **{name: payload[name] for name in names})
 
 
