@@ -22,7 +22,7 @@ from llm_twin.warehouse.store import DocumentFilter, Warehouse
 
 if TYPE_CHECKING:
     from llm_twin.features.chunk import Chunker
-    from llm_twin.models.embed import OnnxEmbedder
+    from llm_twin.models.embed import Embedder
     from llm_twin.vectors.store import VectorStore
 
 T = TypeVar("T")
@@ -63,13 +63,11 @@ class Twin:
         return open_warehouse(self.settings.warehouse_address if self.home else "")
 
     @cached_property
-    def embedder(self) -> OnnxEmbedder:
+    def embedder(self) -> Embedder:
         """The embedding model; fetched or built on first use."""
-        from llm_twin.models.embed import OnnxEmbedder
-        from llm_twin.models.fetch import model_folder
+        from llm_twin.models import open_embedder
 
-        folder = model_folder(self.settings.model, self.settings.models.expanduser())
-        return OnnxEmbedder(folder, self.settings.model)
+        return open_embedder(self.settings)
 
     @cached_property
     def chunker(self) -> Chunker:

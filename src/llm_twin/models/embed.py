@@ -33,6 +33,10 @@ class Embedder(Protocol):
         """
         ...
 
+    def encode_query(self, text: str) -> NDArray[np.float32]:
+        """The unit vector of a question, shape (dimension,). What it has beyond the model's limit is not read."""
+        ...
+
 
 class OnnxEmbedder:
     """A sentence-transformers model with mean pooling, from a folder with `model.onnx` and `tokenizer.json`."""
@@ -75,6 +79,12 @@ class OnnxEmbedder:
             if on_done:
                 on_done(len(batch))
         return vectors
+
+    def encode_query(self, text: str) -> NDArray[np.float32]:
+        """See `Embedder`."""
+        offsets = self.tokenizer.encode(text, add_special_tokens=False).offsets
+        cut = text if len(offsets) <= self.max_tokens else text[: offsets[self.max_tokens - 1][1]]
+        return np.asarray(self.encode([cut])[0], np.float32)
 
     def _run(self, rows: list[list[int]]) -> NDArray[np.float32]:
         ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
