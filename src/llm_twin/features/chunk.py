@@ -12,7 +12,7 @@ from functools import cached_property
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 from tokenizers import Tokenizer
 
-from llm_twin.documents import Chunk, Document, digest
+from llm_twin.documents import Chunk, Document, Kind, digest
 from llm_twin.features.clean import VERSION as CLEANER_VERSION
 from llm_twin.features.clean import clean
 
@@ -41,16 +41,22 @@ class Chunker:
 
     def chunk(self, document: Document) -> tuple[Chunk, ...]:
         """The passages of the cleaned document, in order. A document of white space has none."""
-        text = clean(document)
+        fields = {name: getattr(document, name) for name in ("kind", "title", "link", "language")}
+        return self.cut(clean(document), document_id=document.id, **fields)
+
+    def cut(
+        self, text: str, *, document_id: str, kind: Kind, title: str = "", link: str = "", language: str | None = None
+    ) -> tuple[Chunk, ...]:
+        """The passages of a text that is cleaned already, in order; the other arguments are the document's fields."""
         if not text.strip():
             return ()
         split: Callable[[str], list[tuple[int, str]]] = (
-            self._lines.chunk_indices if document.kind == "code" else self._markdown.chunk_indices
+            self._lines.chunk_indices if kind == "code" else self._markdown.chunk_indices
         )
         return tuple(
             Chunk(
-                id=digest(document.id, str(start), piece),
-                document_id=document.id,
+                id=digest(document_id, str(start), piece),
+                document_id=document_id,
                 start=start,
                 end=start + len(piece),
                 text=piece,
