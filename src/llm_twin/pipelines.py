@@ -87,8 +87,7 @@ async def collect(
     progress = progress or Silent()
     stored = {link.author.id: warehouse.put_author(link.author) for link in links}
     links = [link.model_copy(update={"author": stored[link.author.id]}) for link in links]
-    key_of = sorted(f"{link.author.id} {link.url} {link.expand}" for link in links)
-    with RunLog(warehouse, "collect", key_of) as log_book:
+    with RunLog(warehouse, "collect", input_of(links)) as log_book:
         if not (log_book.resumed and log_book.run.planned):
             log_book.plan((link.author.name, link.url) for link in await _expanded(links, web, log_book))
         authors = {link.author.name: link.author for link in links}
@@ -113,6 +112,11 @@ async def collect(
         except ExceptionGroup as several:
             raise several.exceptions[0] from None  # a failing store fails all workers alike
     return log_book.report()
+
+
+def input_of(links: Iterable[Link]) -> list[str]:
+    """What a collect run works on: two runs with the same links are runs over the same input."""
+    return sorted(f"{link.author.id} {link.url} {link.expand}" for link in links)
 
 
 async def _expanded(links: Sequence[Link], web: Web, log_book: RunLog) -> list[Link]:
