@@ -1,0 +1,183 @@
+"""The shape of a text: blocks within blocks, each known by where it starts and what a cut before it would cost.
+
+A block is torn into its parts only when it does not fit. Blocks and their parts tile the text: each ends where the next
+starts.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from tokenizers import Tokenizer
+
+# What a cut costs, on the scale on which a chunk that is quite empty costs 1.
+SECTION = 0.0
+PARAGRAPH = 0.1
+ITEM = 0.2
+ROW = 0.3
+LINE = 0.35
+SENTENCE = 0.4
+INTRODUCED = 0.6  # before what the line above announces
+GLUED = 2.0  # between a heading and its text, a comment and its function
+
+SMALL_LEAD = 1 / 8  # of the room: what is glued and larger may stand alone
+SLICE = 50_000  # characters given to the tokenizer at a time: memory stays flat
+
+# Unicode UAX 29, sentence boundaries: a terminator, closing marks, white space; full-width ones need no space.
+SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]*_`]*\s+|[。！？｡]+[”’」』）]*\s*")  # noqa: RUF001
+INITIAL = re.compile(r"(?:^|[\s(])(?:\w|e\.g|i\.e|cf|vs|Dr|Mr|Mrs|Ms|Prof|St|No|Fig|etc)\.$")
+LINE_END = re.compile(r"\r\n?|\n")
+CLOSING = re.compile(r"\s*(?:[)}\]]|end\b)")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Characters `start` to `end`. `parts` gives the finer blocks; one without is prose, or lines that count."""
+
+    start: int
+    end: int
+    cut: float = PARAGRAPH  # the cost of a cut before it
+    name: str = ""  # what it adds to the path of headings
+    parts: Callable[[], Sequence[Block]] | None = None
+    lines: bool = False
+    firm: bool = False  # code, tables and list items: whole if they fit, whatever stands before
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is not torn any further: a stretch of text with its tokens, the path of its headings and its section."""
+
+    start: int
+    end: int
+    tokens: int
+    cut: float
+    path: tuple[str, ...]
+    section: int
+
+
+class TokenCount:
+    """The tokens of any stretch of a text, from one tokenisation."""
+
+    def __init__(self, tokenizer: Tokenizer, text: str) -> None:
+        self._starts: list[int] = []
+        ends = [0]
+        while ends[-1] < len(text):
+            end = ends[-1] + SLICE
+            ends.append(text.rfind("\n", ends[-1], end) + 1 or end if end < len(text) else len(text))
+        slices = list(pairwise(ends))
+        for first in range(0, len(slices), 8):
+            group = slices[first : first + 8]
+            encodings = tokenizer.encode_batch([text[start:end] for start, end in group], add_special_tokens=False)
+            for (start, _), encoding in zip(group, encodings, strict=True):
+                self._starts += [start + offset for offset, _ in encoding.offsets]
+
+    def __call__(self, start: int, end: int) -> int:
+        """How many tokens begin in `text[start:end]`."""
+        return bisect_left(self._starts, end) - bisect_left(self._starts, start)
+
+
+@dataclass
+class Units:
+    """Tears a block as far as needed. `room` gives the tokens that are free below a path."""
+
+    text: str
+    count: TokenCount
+    room: Callable[[tuple[str, ...]], int]
+    pieces: Callable[[str], list[str]]  # of what has neither lines nor sentences that fit
+    _sections: int = field(default=0, init=False)
+
+    def of(self, block: Block) -> list[Unit]:
+        """The units of a block, in order; none without a token of its own but where the whole has none."""
+        units: list[Unit] = []
+        for unit in self._torn(block, (), 0, block.cut):
+            if (units and not unit.tokens) or (units and not units[-1].tokens):
+                units[-1] = _joined(units[-1], unit)
+            else:
+                units.append(unit)
+        return units
+
+    def _torn(self, block: Block, path: tuple[str, ...], section: int, cut: float, lead: int = 0) -> Iterator[Unit]:
+        """`lead`: tokens of what stands glued before the block, a heading, for which there should be room as well."""
+        if block.name:
+            path = (*path, block.name)
+            self._sections += 1
+            section = self._sections
+        tokens = self.count(block.start, block.end)
+        room = self.room(path)
+        if tokens <= (room if block.firm else room - lead):
+            yield Unit(block.start, block.end, tokens, cut, path, section)
+        elif block.parts and (parts := block.parts()):
+            for number, part in enumerate(parts):
+                lead = lead if not number or part.cut == GLUED else 0
+                yield from self._torn(part, path, section, part.cut if number else cut, lead)
+                lead += self.count(part.start, part.end)
+                lead = lead if lead <= room * SMALL_LEAD else 0
+        else:
+            for start, end, price in self._pieces(block, room):
+                price = cut if start == block.start else price
+                yield Unit(start, end, self.count(start, end), price, path, section)
+
+    def _pieces(self, block: Block, room: int) -> Iterator[tuple[int, int, float]]:
+        """Lines or sentences, and what is finer only where those are too long."""
+        text = self.text[block.start : block.end]
+        for first, last, cut in priced_lines(text) if block.lines else _sentences(text):
+            start, end = block.start + first, block.start + last
+            if self.count(start, end) <= room:
+                yield start, end, cut
+                continue
+            rows = [] if block.lines else [(start + a, start + b) for a, b, _ in priced_lines(self.text[start:end])]
+            for row_start, row_end in rows or [(start, end)]:
+                if self.count(row_start, row_end) <= room:
+                    yield row_start, row_end, cut if row_start == start else SENTENCE + 0.1
+                    continue
+                position = row_start
+                for piece in self.pieces(self.text[row_start:row_end]):
+                    yield position, position + len(piece), cut if position == start else 1.0
+                    position += len(piece)
+
+
+def _joined(first: Unit, second: Unit) -> Unit:
+    named = first if first.tokens else second
+    return Unit(first.start, second.end, first.tokens + second.tokens, first.cut, named.path, named.section)
+
+
+def sentence_ends(text: str) -> Iterator[int]:
+    """Where a sentence ends, its white space included; the end of the text is not told."""
+    for found in SENTENCE_END.finditer(text):
+        after = text[found.end() : found.end() + 1]
+        if after and not after.islower() and not INITIAL.search(text[max(0, found.start() - 8) : found.start() + 1]):
+            yield found.end()
+
+
+def _sentences(text: str) -> list[tuple[int, int, float]]:
+    ends = [0, *sentence_ends(text), len(text)]
+    return [(start, end, SENTENCE) for start, end in pairwise(ends) if end > start]
+
+
+def line_starts(text: str) -> list[int]:
+    """Where each line starts; a last line without characters does not count."""
+    starts = [0, *(found.end() for found in LINE_END.finditer(text))]
+    return starts[:-1] if len(starts) > 1 and starts[-1] == len(text) else starts
+
+
+def priced_lines(text: str) -> list[tuple[int, int, float]]:
+    """(start, end, cost of a cut before it) of lines: cheap after a blank line, dear when indented or closing."""
+    starts = line_starts(text)
+    lines: list[tuple[int, int, float]] = []
+    blank = False
+    for start, end in pairwise([*starts, len(text)]):
+        line = text[start:end]
+        bare = line.strip()
+        if not bare and lines:
+            lines[-1] = (lines[-1][0], end, lines[-1][2])
+            blank = True
+            continue
+        indent = len(line) - len(line.lstrip())
+        cost = (PARAGRAPH if blank else LINE) + min(indent, 20) * 0.02
+        lines.append((start, end, GLUED if CLOSING.match(line) else cost))
+        blank = not bare
+    return lines
