@@ -4,7 +4,8 @@
     ├── UsageError      the caller asked for something that does not exist or makes no sense   exit code 2
     ├── ConfigError     a setting, a run file, an installed part is missing or wrong           exit code 2
     ├── StoreError      a warehouse or an index can't be opened, reached or written            exit code 2
-    │   └── LockedError     another process holds it, and the time to wait is over
+    │   ├── LockedError     another process holds it, and the time to wait is over
+    │   └── OutdatedError   the index was built with another model or version: it has to be rebuilt
     └── LinkError       one link failed, for a named reason; becomes an Outcome                exit code 1
         ├── Transient       may go through later: worth a retry
         └── Permanent       will not change by itself
@@ -63,6 +64,10 @@ class StoreError(TwinError):
 
 class LockedError(StoreError):
     """Another process holds the store, and the time to wait is over."""
+
+
+class OutdatedError(StoreError):
+    """The index was built with another embedding model or by another version; `twin index` rebuilds it."""
 
 
 class LinkError(TwinError):

@@ -1,76 +1,30 @@
-"""The whole product on one page: collect, ingest, index, find, forget. Plain functions over the stores' contracts."""
+"""Collect, ingest, find, forget: plain functions over the stores' contracts. Indexing is a page of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from llm_twin.documents import Author, Chunk, Document, Hit, Link, Outcome, Report, Status, now
-from llm_twin.errors import LinkError, Permanent, Reason, Transient, TwinError, UsageError
+from llm_twin.documents import Author, Document, Hit, Link, Outcome, Report, Status, now
+from llm_twin.errors import LinkError, Permanent, Reason, TwinError, UsageError
 from llm_twin.links import canonical, parse_link
-from llm_twin.runs import RunLog
+from llm_twin.runs import Progress, RunLog, Silent, failure
 from llm_twin.warehouse.store import DocumentFilter, Warehouse
 
 if TYPE_CHECKING:
     from llm_twin.collect.web import Web
-    from llm_twin.features.chunk import Chunker
     from llm_twin.models.embed import Embedder
-    from llm_twin.vectors.store import Vectors, VectorStore
+    from llm_twin.vectors.store import VectorStore
 
 log = logging.getLogger(__name__)
 
-SKIPS = frozenset({Reason.ROBOTS, Reason.DUPLICATE})  # what we chose not to take, as opposed to what went wrong
-BATCH_CHUNKS = 256  # embedded and stored together: some ten seconds of work lost at most when a run is killed
 BATCH_DOCUMENTS = 200  # stored in one transaction by an import
-
-
-class Progress(Protocol):
-    """Told what is planned and what is done, to show it."""
-
-    def plan(self, stage: str, total: int) -> None:
-        """`total` units of work lie ahead in `stage` ("collect", "embed", …)."""
-        ...
-
-    def step(self, stage: str, done: int = 1, outcome: Outcome | None = None) -> None:
-        """`done` more units are finished, one of them with this outcome."""
-        ...
-
-    def say(self, text: str) -> None:
-        """Something that a waiting person wants to know."""
-        ...
-
-
-class Silent:
-    """Shows nothing."""
-
-    def plan(self, stage: str, total: int) -> None:
-        """See `Progress`."""
-
-    def step(self, stage: str, done: int = 1, outcome: Outcome | None = None) -> None:
-        """See `Progress`."""
-
-    def say(self, text: str) -> None:
-        """See `Progress`."""
-
-
-def failure(link: str, author: str, error: LinkError, seconds: float = 0.0) -> Outcome:
-    """The outcome of a link that ended with `error`."""
-    return Outcome(
-        link=link,
-        author=author,
-        status="skipped" if error.reason in SKIPS and not isinstance(error, Transient) else "failed",
-        reason=error.reason,
-        detail=error.detail,
-        transient=isinstance(error, Transient),
-        seconds=round(seconds, 3),
-    )
 
 
 # --- collect: links -> warehouse -----------------------------------------------------------------------------------
@@ -250,110 +204,6 @@ def ingest(
                 log_book.add(outcome)
                 progress.step("import", 1, outcome)
     return log_book.report()
-
-
-# --- index: warehouse -> vectors -----------------------------------------------------------------------------------
-
-
-def index(
-    warehouse: Warehouse, vectors: VectorStore, embedder: Embedder, chunker: Chunker, progress: Progress | None = None
-) -> Report:
-    """Bring the index in step with the warehouse: only new and changed documents are embedded, deleted ones leave.
-
-    The summary counts documents and chunks. A document that fails is an outcome; the others go on.
-    """
-    progress = progress or Silent()
-    with RunLog(warehouse, "index") as log_book:
-        ledger = vectors.ledger()
-        stale: list[tuple[str, Status]] = []
-        unchanged = 0
-        for document_id, content_hash in warehouse.hashes():
-            fingerprint = ledger.pop(document_id, None)
-            if fingerprint == chunker.fingerprint(content_hash):
-                unchanged += 1
-            else:
-                stale.append((document_id, "updated" if fingerprint else "new"))
-        progress.plan("index", len(stale))
-        progress.plan("embed", 0)
-        embedded = 0
-        for batch in _batches(warehouse, chunker, stale):
-            for outcome, count in _index_batch(batch, vectors, embedder, chunker, progress):
-                embedded += count
-                log_book.add(outcome)
-                progress.step("index", 1, outcome)
-        vectors.delete(ledger)  # what is left belongs to documents that are gone
-        outcomes = log_book.outcomes()
-        counts = {status: sum(o.status == status for o in outcomes) for status in ("new", "updated", "failed")}
-        log_book.summary |= {
-            "documents": {**counts, "unchanged": unchanged, "removed": len(ledger)},
-            "chunks_embedded": embedded,
-            "chunks": vectors.count(),
-            "model": embedder.name,
-            "max_tokens": embedder.max_tokens,
-        }
-    return log_book.report()
-
-
-class _Cut(NamedTuple):
-    document: Document
-    status: Status
-    chunks: tuple[Chunk, ...]
-
-
-def _batches(warehouse: Warehouse, chunker: Chunker, stale: Iterable[tuple[str, Status]]) -> Iterator[list[_Cut]]:
-    """Documents cut into chunks, some `BATCH_CHUNKS` together. One that was deleted meanwhile is left out."""
-    batch: list[_Cut] = []
-    for document_id, status in stale:
-        if document := warehouse.get(document_id):
-            batch.append(_Cut(document, status, chunker.chunk(document)))
-        if sum(len(cut.chunks) for cut in batch) >= BATCH_CHUNKS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _index_batch(
-    batch: list[_Cut], vectors: VectorStore, embedder: Embedder, chunker: Chunker, progress: Progress
-) -> Iterator[tuple[Outcome, int]]:
-    """Embed and store a batch; (outcome, chunks embedded) per document. One that can't be embedded fails alone."""
-    from llm_twin.vectors.store import DocumentCard, Indexed
-
-    done: list[tuple[Outcome, int]] = []
-    ready: list[Indexed] = []
-    for cut, rows in zip(batch, _embedded(batch, embedder, progress), strict=True):
-        document = cut.document
-        if isinstance(rows, Exception):
-            error = Permanent(Reason.INTERNAL, f"can't be embedded: {type(rows).__name__}: {rows}")
-            done.append((failure(document.link, document.author, error), 0))
-            continue
-        fields = document.model_dump(include=set(DocumentCard.model_fields))
-        card = DocumentCard(
-            **fields,
-            document_id=document.id,
-            model=embedder.name,
-            fingerprint=chunker.fingerprint(document.content_hash),
-        )
-        ready.append(Indexed(card=card, chunks=cut.chunks, vectors=rows))
-        outcome = Outcome(
-            link=document.link, author=document.author, status=cut.status, title=document.title, documents=1
-        )
-        done.append((outcome, len(cut.chunks)))
-    vectors.put(ready)
-    yield from done
-
-
-def _embedded(batch: list[_Cut], embedder: Embedder, progress: Progress) -> list[Vectors | Exception]:
-    """The vectors of each document's chunks. All are embedded together, and one by one only when that fails."""
-    try:
-        texts = [chunk.to_embed for cut in batch for chunk in cut.chunks]
-        rows = embedder.encode(texts, lambda done: progress.step("embed", done))
-    except Exception as error:  # noqa: BLE001 - a model may raise anything; it becomes the document's outcome
-        if len(batch) == 1:
-            return [error]
-        return [result for cut in batch for result in _embedded([cut], embedder, progress)]
-    ends = list(accumulate(len(cut.chunks) for cut in batch))
-    return [rows[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 # --- find and forget -----------------------------------------------------------------------------------------------

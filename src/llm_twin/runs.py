@@ -9,14 +9,16 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 from uuid import uuid4
 
 from llm_twin.documents import Outcome, Report, Run, RunState, digest, now
+from llm_twin.errors import LinkError, Reason, Transient
 from llm_twin.warehouse.store import Warehouse
 
 # A run that stopped longer ago is not continued: what it had finished may have changed since.
 RESUME_WITHIN = timedelta(hours=24)
+SKIPS = frozenset({Reason.ROBOTS, Reason.DUPLICATE})  # what we chose not to take, as opposed to what went wrong
 # A run on another machine whose end can't be seen counts as running for this long.
 BELIEVED_ALIVE = timedelta(hours=24)
 
@@ -105,3 +107,45 @@ class RunLog:
         )
         # Stopped by the user: what is done is done, and the report says that there is more.
         return kind is not None and issubclass(kind, (KeyboardInterrupt, asyncio.CancelledError))
+
+
+class Progress(Protocol):
+    """Told what is planned and what is done, to show it."""
+
+    def plan(self, stage: str, total: int) -> None:
+        """`total` units of work lie ahead in `stage` ("collect", "embed", …)."""
+        ...
+
+    def step(self, stage: str, done: int = 1, outcome: Outcome | None = None) -> None:
+        """`done` more units are finished, one of them with this outcome."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Something that a waiting person wants to know."""
+        ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def plan(self, stage: str, total: int) -> None:
+        """See `Progress`."""
+
+    def step(self, stage: str, done: int = 1, outcome: Outcome | None = None) -> None:
+        """See `Progress`."""
+
+    def say(self, text: str) -> None:
+        """See `Progress`."""
+
+
+def failure(link: str, author: str, error: LinkError, seconds: float = 0.0) -> Outcome:
+    """The outcome of a link that ended with `error`."""
+    return Outcome(
+        link=link,
+        author=author,
+        status="skipped" if error.reason in SKIPS and not isinstance(error, Transient) else "failed",
+        reason=error.reason,
+        detail=error.detail,
+        transient=isinstance(error, Transient),
+        seconds=round(seconds, 3),
+    )

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from llm_twin import pipelines
 from llm_twin.documents import Author, Document, Hit, Link, Outcome, Report, Run
-from llm_twin.errors import ConfigError, UsageError
-from llm_twin.pipelines import Progress
-from llm_twin.runs import seen
+from llm_twin.errors import ConfigError, LockedError, OutdatedError, StoreError, UsageError
+from llm_twin.runs import Progress, seen
 from llm_twin.settings import Settings
 from llm_twin.warehouse import open_warehouse
 from llm_twin.warehouse.store import DocumentFilter, Warehouse
@@ -79,9 +78,7 @@ class Twin:
     @cached_property
     def vectors(self) -> VectorStore:
         """The index."""
-        from llm_twin.vectors import open_vectors
-
-        return open_vectors(self.settings, self.embedder.name, self.embedder.dimension, self._tell)
+        return self._opened_vectors()
 
     # --- collect ---
 
@@ -137,10 +134,45 @@ class Twin:
 
     # --- index and find ---
 
-    def index(self) -> Report:
-        """Bring the index in step with the warehouse. A second index run on the same home waits for the first."""
+    def index(self, authors: Iterable[str] | None = None, *, rebuild: bool = False) -> Report:
+        """Bring the index in step with the warehouse, of all or only of these authors (names, aliases or ids).
+
+        `rebuild` builds a new index aside, while the one in use goes on answering, and puts it in its place at the
+        end; a changed model does so by itself. A second index run on the same home waits for the first.
+        """
+        from llm_twin import indexing
+
+        author_ids = None if authors is None else [self.author(name).id for name in authors]
+        if rebuild and author_ids is not None:
+            raise UsageError("a rebuild is of the whole index; leave out the authors")
         with self._index_lock():
-            return pipelines.index(self.warehouse, self.vectors, self.embedder, self.chunker, self.progress)
+            former, rebuild = self._former(rebuild, whole=author_ids is None)
+            if not rebuild:
+                parts = (self.warehouse, self.vectors, self.embedder, self.chunker, self.progress)
+                return indexing.index(*parts, author_ids=author_ids)
+            with self._opened_vectors(draft=True) as draft:
+                parts = (self.warehouse, draft, self.embedder, self.chunker, self.progress)
+                return indexing.index(*parts, former=former)
+
+    def _former(self, rebuild: bool, whole: bool) -> tuple[VectorStore | None, bool]:
+        """The index in use, when its vectors are of this model; and whether it has to be rebuilt."""
+        try:
+            return self.vectors, rebuild
+        except OutdatedError as error:
+            if not whole:
+                raise
+            self._say(f"{error}: rebuilding it aside, searches go on in the former one")
+        except LockedError:
+            raise
+        except StoreError:
+            if not rebuild:
+                raise
+        return None, True
+
+    def _opened_vectors(self, draft: bool = False) -> VectorStore:
+        from llm_twin.vectors import open_vectors
+
+        return open_vectors(self.settings, self.embedder.name, self.embedder.dimension, self._tell, draft=draft)
 
     def search(self, question: str, k: int = 5, **where: Any) -> list[Hit]:
         """The `k` documents that answer `question` best. `where`: author, kind, platform, since (a datetime)."""
@@ -207,8 +239,11 @@ class Twin:
             yield
 
     def _tell(self, holder: str) -> None:
+        self._say(f"waiting for {holder}")
+
+    def _say(self, text: str) -> None:
         if self.progress:
-            self.progress.say(f"waiting for {holder}")
+            self.progress.say(text)
 
     def close(self) -> None:
         """Release the stores. Closing twice is fine."""

@@ -20,6 +20,10 @@ Build = Callable[..., Indexed]
 Opener = Callable[..., VectorStore]
 
 
+def fingerprints(store: VectorStore) -> dict[str, str]:
+    return {document: entry.fingerprint for document, entry in store.ledger().items()}
+
+
 def texts(found: list[Scored]) -> list[str]:
     return [hit.chunk.text for hit in found]
 
@@ -46,7 +50,7 @@ def test_what_was_put_is_there_when_the_store_is_opened_again(opener: Opener, in
     with opener() as store:
         store.put([a, b])
     with opener() as store:
-        assert store.ledger() == {a.card.document_id: "a-1", b.card.document_id: "b-1"}
+        assert fingerprints(store) == {a.card.document_id: "a-1", b.card.document_id: "b-1"}
         assert store.count() == 3
         assert store.chunk_ids() == {
             document.card.document_id: sorted(chunk.id for chunk in document.chunks)
@@ -67,7 +71,7 @@ def test_an_updated_document_replaces_its_chunks_and_its_fingerprint(store: Vect
     new = indexed("a", "kept ", "new", fingerprint="a-2", title="Renamed")
     store.put([new])
     assert set(store.chunk_ids()[new.card.document_id]) == {chunk.id for chunk in new.chunks}
-    assert store.ledger() == {new.card.document_id: "a-2", digest("b"): "b-1"}
+    assert fingerprints(store) == {new.card.document_id: "a-2", digest("b"): "b-1"}
     assert {hit.card.title for hit in store.sparse("kept new old older", ALL, 9)} == {"Renamed"}
     assert store.count() == 3
 
@@ -83,7 +87,7 @@ def test_putting_twice_leaves_the_same_store(store: VectorStore, indexed: Build)
 def test_a_document_may_have_no_chunks(store: VectorStore, indexed: Build) -> None:
     store.put([indexed("a", "one"), indexed("empty")])
     store.put([indexed("a", fingerprint="a-2")])
-    assert store.ledger() == {digest("a"): "a-2", digest("empty"): "empty-1"}
+    assert fingerprints(store) == {digest("a"): "a-2", digest("empty"): "empty-1"}
     assert store.count() == 0
     assert store.chunk_ids() == {}
 
@@ -91,7 +95,7 @@ def test_a_document_may_have_no_chunks(store: VectorStore, indexed: Build) -> No
 def test_of_a_document_put_twice_at_once_the_last_counts(store: VectorStore, indexed: Build) -> None:
     store.put([indexed("a", "first"), indexed("a", "second", fingerprint="a-2")])
     assert texts(store.dense(X, ALL, 9)) == ["second"]
-    assert store.ledger() == {digest("a"): "a-2"}
+    assert fingerprints(store) == {digest("a"): "a-2"}
 
 
 def test_a_document_may_have_more_chunks_than_are_written_at_once(store: VectorStore, indexed: Build) -> None:
@@ -105,7 +109,7 @@ def test_a_document_may_have_more_chunks_than_are_written_at_once(store: VectorS
 def test_deleted_documents_are_gone_from_chunks_and_ledger(store: VectorStore, indexed: Build) -> None:
     store.put([indexed("a", "one ", "two"), indexed("b", "three"), indexed("c", "four")])
     store.delete([digest("a"), digest("c"), digest("unknown")])
-    assert store.ledger() == {digest("b"): "b-1"}
+    assert fingerprints(store) == {digest("b"): "b-1"}
     assert list(store.chunk_ids()) == [digest("b")]
     assert texts(store.dense(X, ALL, 9)) == ["three"]
     assert store.sparse("one two four", ALL, 9) == []
@@ -222,7 +226,7 @@ def test_a_store_built_with_another_model_or_dimension_is_refused(
     with opener() as store:
         store.put([indexed("a", "one")])
     with pytest.raises(
-        StoreError, match=rf"built with tiny \(4 dimensions\), not with {model} \({dimension}\); .*delete"
+        StoreError, match=rf"built with tiny \(4 dimensions\), not with {model} \({dimension}\); `twin index` rebuilds it"
     ):
         opener(model, dimension)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from llm_twin.documents import Outcome
-from llm_twin.pipelines import Progress, Silent
+from llm_twin.runs import Progress, Silent
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

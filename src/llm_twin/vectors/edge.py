@@ -1,43 +1,42 @@
-"""The embedded index: Qdrant's engine inside this process (qdrant-edge), one folder on disk.
+"""The embedded index: Qdrant's engine inside this process (qdrant-edge), one folder on disk with a shard a collection.
 
-Only one process can have the folder open, so it is opened late and closed early, under a lock beside it. Its
-write-ahead log is replayed when it is opened, so a killed process leaves a prefix of what it wrote.
+Only one process can have the folder open, so it is opened late and closed early, under a lock beside it. The shards'
+write-ahead logs are replayed when they are opened, so a killed process leaves a prefix of what it wrote to each.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import RLock, Timer
+from typing import Any
 
 import qdrant_edge as qdrant
-from pydantic import BaseModel, ValidationError
-from qdrant_edge import FieldCondition, Filter, MatchAny, MatchValue, Memory, UpdateOperation
+from qdrant_edge import FieldCondition, Filter, MatchAny, Memory, UpdateOperation
 
 from llm_twin import locks
-from llm_twin.errors import StoreError, TwinError
+from llm_twin.errors import LockedError, StoreError, TwinError
+from llm_twin.vectors import generations
+from llm_twin.vectors.generations import DRAFT, IN_USE, Meta
 from llm_twin.vectors.points import (
+    CHUNKS,
     DATE,
     DENSE,
     KEYWORDS,
-    LEDGER,
-    PAGE,
+    NAMES,
     SPARSE,
+    Name,
     Payload,
     PointData,
     PointStore,
     Selection,
-    conditions,
 )
-from llm_twin.vectors.store import ChunkFilter
 
 # How long the folder stays open after a call when nobody waits for it: opening costs 0.1 to 0.5 s, and calls come in
-# groups (a search makes two). Embedding a batch takes longer, so another process gets in between two `put`s.
+# groups (a search makes two). Embedding a batch takes longer, so another process gets in between two writes.
 LINGER_SECONDS = 0.25
 # Points live in one small segment that is written to and in larger ones that open fast. Turning the former into the
 # latter is what `optimize` does, at some 10,000 points a second while the lock is held: these sizes bound a pause to
@@ -51,34 +50,61 @@ FREE_BYTES = 150_000_000
 log = logging.getLogger(__name__)
 
 
-class Meta(BaseModel):
-    """What the folder was built for, kept in it."""
-
-    format: int = 1
-    model: str
-    dimension: int
-
-
 class EdgeVectors(PointStore):
     """A `VectorStore` in the folder `path`, for vectors of one model. Threads may share it.
 
-    `wait` is in seconds; `on_wait` is told who holds the folder when waiting begins.
+    `wait` is in seconds; `on_wait` is told who holds the folder when waiting begins. `draft`: see `open_vectors`.
     """
 
     def __init__(
-        self, path: Path, model: str, dimension: int, wait: float, on_wait: Callable[[str], None] | None = None
+        self,
+        path: Path,
+        model: str,
+        dimension: int,
+        wait: float,
+        on_wait: Callable[[str], None] | None = None,
+        *,
+        draft: bool = False,
     ) -> None:
         self.path = path
         self.model = model
         self.dimension = dimension
         self._wait = wait
         self._on_wait = on_wait
-        self._lock = path.with_name(path.name + ".lock")
-        self._shard: qdrant.EdgeShard | None = None
-        self._hold = ExitStack()  # the lock, while the shard is open
+        self._file = DRAFT if draft else IN_USE
+        self._shards: dict[Name, qdrant.EdgeShard] = {}  # the open ones, all of `_generation`
+        self._generation = ""
+        self._hold = ExitStack()  # the lock, while shards may be open
         self._mutex = RLock()
         self._timer: Timer | None = None
-        self._exists()
+        if draft:
+            self._drop_misfit()
+        self._meta()
+
+    @property
+    def _lock(self) -> Path:
+        """A draft has a lock of its own: nobody who searches waits for a rebuild."""
+        return self.path.with_name(self.path.name + (".draft.lock" if self._file == DRAFT else ".lock"))
+
+    def publish(self) -> None:
+        """Make a draft the index in use by one rename, under the lock of the latter; its former files are removed."""
+        with self._mutex:
+            if self._file != DRAFT:
+                return
+            with self._opened(create=True):  # a rebuild of nothing is an empty index
+                pass
+            self._release()
+            with locks.held(self.path.with_name(self.path.name + ".lock"), self._what, self._wait, self._on_wait):
+                (self.path / DRAFT).replace(self.path / IN_USE)
+                generations.remove_strays(self.path)
+            self._file = IN_USE
+
+    def discard(self) -> None:
+        """Remove a draft."""
+        with self._mutex:
+            if self._file == DRAFT:
+                self._release()
+                generations.remove_draft(self.path)
 
     def close(self) -> None:
         """Release the folder. Closing twice is fine; the next call opens it again."""
@@ -103,34 +129,41 @@ class EdgeVectors(PointStore):
                 if not _from_engine(error):
                     raise
                 raise StoreError(
-                    f"the index in {self.path} can't be used ({_one_line(error)}); if this stays, delete that folder"
-                    " and run `twin index` to rebuild it"
+                    f"{self._what} can't be used ({_one_line(error)}); if this stays, `twin index --rebuild` builds it"
+                    " anew"
                 ) from None
             finally:
-                if self._shard and done and not locks.wanted(self._lock):
+                if self._generation and done and not locks.wanted(self._lock):
                     self._linger()
                 else:
                     self._release()
 
     def _open(self, create: bool) -> bool:
-        if self._shard:
+        if self._generation:
             return True
-        if not create and not self._exists():
+        if not create and not self._meta():
             return False
         with ExitStack() as stack:
-            stack.enter_context(locks.held(self._lock, f"the index in {self.path}", self._wait, self._on_wait))
-            if not self._exists():
+            stack.enter_context(locks.held(self._lock, self._what, self._wait, self._on_wait))
+            meta = self._meta()
+            if not meta:
                 if not create:
                     return False
-                self._create()
-            self._shard = qdrant.EdgeShard.load(str(self.path))
+                meta = self._create()
+            self._generation = meta.generation
             self._hold = stack.pop_all()
         return True
 
+    def _shard(self, name: Name) -> qdrant.EdgeShard:
+        """A collection of the open index. Each is loaded when it is first needed: a search needs but one."""
+        if name not in self._shards:
+            self._shards[name] = qdrant.EdgeShard.load(str(self.path / self._generation / name))
+        return self._shards[name]
+
     def _release(self) -> None:
-        shard, self._shard = self._shard, None
+        shards, self._shards, self._generation = self._shards, {}, ""
         with self._hold:  # the lock goes last
-            if shard:
+            for shard in shards.values():
                 with suppress(Exception):  # flushed at the end of each write; what fails here was reported there
                     shard.close()
 
@@ -144,65 +177,59 @@ class EdgeVectors(PointStore):
         timer.daemon = True
         timer.start()
 
-    def _exists(self) -> bool:
-        """Whether there is an index, checked to be for this model."""
-        try:
-            text = (self.path / "index.json").read_text("utf-8")
-        except FileNotFoundError:
-            if self.path.is_dir() and any(self.path.iterdir()):
-                raise StoreError(
-                    f"{self.path} is no index of llm-twin; empty that folder or choose another home"
-                ) from None
-            return False
-        except OSError as error:
-            raise StoreError(
-                f"the index in {self.path} can't be read: {error.strerror}; is {self.path.parent} the right home?"
-            ) from None
-        try:
-            meta = Meta.model_validate_json(text)
-        except ValidationError:
-            raise StoreError(
-                f"the index in {self.path} is damaged (index.json); delete that folder and run `twin index` to"
-                " rebuild it"
-            ) from None
-        if (meta.model, meta.dimension) != (self.model, self.dimension):
-            raise StoreError(
-                f"the index in {self.path} was built with {meta.model} ({meta.dimension} dimensions), not with"
-                f" {self.model} ({self.dimension}); set TWIN_MODEL back, or delete that folder and run"
-                " `twin index` to rebuild it"
-            )
-        return True
+    @property
+    def _what(self) -> str:
+        return f"the {'draft of the ' if self._file == DRAFT else ''}index in {self.path}"
 
-    def _create(self) -> None:
-        """Build the empty index aside and move it into place, so that a half-made one is never seen."""
-        draft = self.path.with_name(self.path.name + ".new")
-        shutil.rmtree(draft, ignore_errors=True)
+    def _meta(self) -> Meta | None:
+        """What the index was built for, checked to be this model; None when there is no index."""
+        meta = generations.read(self.path, self._file)
+        return meta and generations.fitting(self.path, meta, self.model, self.dimension)
+
+    def _drop_misfit(self) -> None:
+        """Remove a draft that a stopped rebuild left of another model, or in a state that can't be used."""
         try:
-            draft.mkdir(parents=True)
+            if self._meta():
+                with self._opened():
+                    for name in NAMES:
+                        self._shard(name)
+        except LockedError:
+            raise
+        except StoreError:
+            if not (self.path / DRAFT).is_file():
+                raise
+            generations.remove_draft(self.path)
+
+    def _create(self) -> Meta:
+        """Build an empty generation and note it last, so that a half-made one is never seen."""
+        meta = Meta(model=self.model, dimension=self.dimension, generation=generations.new_generation())
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
             self._check_space()
-            shard = qdrant.EdgeShard.create(str(draft), self._config())
-            for name in KEYWORDS:
-                shard.update(UpdateOperation.create_field_index(name, qdrant.KeywordIndexParams(memory=Memory.Cold)))
-            shard.update(UpdateOperation.create_field_index(DATE, qdrant.DatetimeIndexParams(memory=Memory.Cold)))
-            shard.update(
-                UpdateOperation.create_field_index(
-                    LEDGER, qdrant.IntegerIndexParams(lookup=True, range=False, memory=Memory.Cold)
-                )
-            )
-            shard.flush()
-            shard.close()
-            with (draft / "index.json").open("w", encoding="utf-8") as file:
-                json.dump(Meta(model=self.model, dimension=self.dimension).model_dump(), file)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
+            generations.remove_strays(self.path)
+            for name in NAMES:
+                folder = self.path / meta.generation / name
+                folder.mkdir(parents=True)
+                shard = qdrant.EdgeShard.create(str(folder), self._config(name))
+                for field in KEYWORDS[name]:
+                    shard.update(
+                        UpdateOperation.create_field_index(field, qdrant.KeywordIndexParams(memory=Memory.Cold))
+                    )
+                shard.update(UpdateOperation.create_field_index(DATE, qdrant.DatetimeIndexParams(memory=Memory.Cold)))
+                shard.flush()
+                shard.close()
+            generations.write(self.path, self._file, meta)
         except OSError as error:
             raise StoreError(f"can't create the index in {self.path}: {error.strerror or error}") from None
+        return meta
 
-    def _config(self) -> qdrant.EdgeConfig:
+    def _config(self, name: Name) -> qdrant.EdgeConfig:
+        sparse = qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf, memory=Memory.Cold)
+        if name != CHUNKS:  # documents have no vectors, but the engine wants some declared
+            return qdrant.EdgeConfig(sparse_vectors={SPARSE: sparse})
         return qdrant.EdgeConfig(
             vectors={DENSE: qdrant.EdgeVectorParams(size=self.dimension, distance=qdrant.Distance.Cosine)},
-            sparse_vectors={SPARSE: qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf, memory=Memory.Cold)},
+            sparse_vectors={SPARSE: sparse},
             # No graph (m=0): searches are exact, 15 ms for 60,000 vectors of 384 dimensions.
             hnsw_config=qdrant.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
             optimizers=qdrant.EdgeOptimizersConfig(
@@ -218,58 +245,56 @@ class EdgeVectors(PointStore):
                 f" writing needs {FREE_BYTES // 1_000_000} MB"
             )
 
-    @property
-    def _engine(self) -> qdrant.EdgeShard:
-        assert self._shard is not None  # noqa: S101 - only reached inside `_opened`
-        return self._shard
+    def _upsert(self, name: Name, points: Sequence[PointData]) -> None:
+        self._shard(name).update(UpdateOperation.upsert_points([_point(point) for point in points]))
 
-    def _upsert(self, points: Sequence[PointData]) -> None:
-        self._engine.update(UpdateOperation.upsert_points([_point(point) for point in points]))
+    def _set(self, name: Name, payloads: Mapping[str, Payload]) -> None:
+        shard = self._shard(name)
+        for point, payload in payloads.items():
+            shard.update(UpdateOperation.set_payload([point], payload))
 
-    def _remove(self, ids: Sequence[str]) -> None:
-        self._engine.update(UpdateOperation.delete_points(list(ids)))
+    def _remove(self, name: Name, ids: Sequence[str]) -> None:
+        self._shard(name).update(UpdateOperation.delete_points(list(ids)))
 
-    def _written(self) -> None:
-        self._engine.flush()
+    def _flush(self, name: Name) -> None:
+        self._shard(name).flush()
+
+    def _optimize(self) -> None:
         try:
-            if self._engine.optimize():
-                self._engine.flush()
+            for name in NAMES:
+                if self._shard(name).optimize():
+                    self._shard(name).flush()
         except Exception as error:  # noqa: BLE001 - the engine raises nothing narrower
             # All is written; only opening will take longer. It happens where there is no room for a second copy.
             log.warning("the index in %s could not be optimised: %s", self.path, _one_line(error))
 
-    def _scroll(self, selection: Selection, fields: list[str]) -> Iterator[tuple[str, Payload]]:
-        offset = None
-        while True:
-            request = qdrant.ScrollRequest(
-                offset=offset, limit=PAGE, filter=_filter(selection), with_payload=fields or False, with_vector=False
-            )
-            records, offset = self._engine.scroll(request)
-            for record in records:
-                yield str(record.id), record.payload or {}
-            if offset is None:
-                return
+    def _page(
+        self, name: Name, selection: Selection, fields: list[str] | bool, size: int, offset: Any
+    ) -> tuple[list[tuple[str, Payload]], Any]:
+        request = qdrant.ScrollRequest(
+            offset=offset, limit=size, filter=_filter(selection), with_payload=fields, with_vector=False
+        )
+        records, following = self._shard(name).scroll(request)
+        return [(str(record.id), record.payload or {}) for record in records], following
 
-    def _count(self, selection: Selection) -> int:
-        return self._engine.count(qdrant.CountRequest(exact=True, filter=_filter(selection)))
+    def _dense_vectors(self, ids: Sequence[str]) -> dict[str, Any]:
+        records = self._shard(CHUNKS).retrieve(list(ids), False, [DENSE])
+        return {str(record.id): record.vector[DENSE] for record in records if isinstance(record.vector, dict)}
+
+    def _count(self, name: Name) -> int:
+        return self._shard(name).count(qdrant.CountRequest(exact=True))
 
     def _query(
-        self, query: list[float] | qdrant.SparseVector, where: ChunkFilter, limit: int
+        self, query: list[float] | qdrant.SparseVector, selection: Selection, limit: int
     ) -> list[tuple[str, float, Payload]]:
-        matches, since = conditions(where)
-        must: list[qdrant.ConditionType] = [
-            FieldCondition(name, match=MatchValue(value)) for name, value in matches.items()
-        ]
-        if since:
-            must.append(FieldCondition(DATE, range=qdrant.RangeDateTime(gte=since.isoformat())))
         request = qdrant.QueryRequest(
             limit=limit,
             query=qdrant.Query.Nearest(query, using=DENSE if isinstance(query, list) else SPARSE),
-            filter=Filter(must=must) if must else None,
+            filter=_filter(selection),
             with_payload=True,
             params=qdrant.SearchParams(exact=True),
         )
-        return [(str(found.id), found.score, found.payload or {}) for found in self._engine.query(request)]
+        return [(str(found.id), found.score, found.payload or {}) for found in self._shard(CHUNKS).query(request)]
 
 
 def _point(point: PointData) -> qdrant.Point:
@@ -279,14 +304,18 @@ def _point(point: PointData) -> qdrant.Point:
     return qdrant.Point(point.id, vectors, point.payload)
 
 
-def _filter(selection: Selection) -> Filter:
-    entry = FieldCondition(LEDGER, match=MatchValue(1))
-    documents: list[qdrant.ConditionType] = []
-    if selection.document_ids is not None:
-        documents = [FieldCondition("document_id", match=MatchAny(list(selection.document_ids)))]
-    if selection.ledger:
-        return Filter(must=[entry, *documents])
-    return Filter(must=documents or None, must_not=[entry])
+def _filter(selection: Selection) -> Filter | None:
+    must: list[qdrant.ConditionType] = [
+        FieldCondition(name, match=MatchAny(list(values))) for name, values in selection.any_of.items()
+    ]
+    if selection.since:
+        must.append(FieldCondition(DATE, range=qdrant.RangeDateTime(gte=selection.since.isoformat())))
+    if selection.span:
+        start, end = selection.span
+        must.append(FieldCondition("end", range=qdrant.RangeFloat(gt=start)))
+        if end is not None:
+            must.append(FieldCondition("start", range=qdrant.RangeFloat(lt=end)))
+    return Filter(must=must) if must else None
 
 
 def _from_engine(error: BaseException) -> bool:

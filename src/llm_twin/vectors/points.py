@@ -1,11 +1,8 @@
-"""What both Qdrant backends share: chunks and ledger entries as points, and the order in which they are written.
-
-A chunk's point id is its chunk id as a UUID. A ledger entry is a point without vectors, marked by `ledger: 1`:
-an integer, because the embedded engine's bindings can't match a boolean.
-"""
+"""What both Qdrant backends share: documents and chunks as points, and the order in which they are written."""
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,30 +10,48 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from itertools import islice
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 import numpy as np
 from qdrant_edge import SparseVector
 
 from llm_twin.documents import Chunk, digest
-from llm_twin.errors import StoreError
+from llm_twin.errors import OutdatedError, StoreError
 from llm_twin.vectors.bm25 import document_terms, query_terms
-from llm_twin.vectors.store import ChunkFilter, DocumentCard, Indexed, Scored, Vectors
+from llm_twin.vectors.store import (
+    ChunkFilter,
+    CleanedDocument,
+    DocumentCard,
+    Indexed,
+    LedgerEntry,
+    Scored,
+    Vectors,
+    text_hash,
+)
 
-DENSE, SPARSE, LEDGER = "dense", "bm25", "ledger"
-# Fields that are filtered by, with the type of their payload index.
-KEYWORDS = ("document_id", "author_id", "kind", "platform")
+DENSE, SPARSE = "dense", "bm25"
+Name = Literal["chunks", "documents"]
+CHUNKS: Name = "chunks"
+DOCUMENTS: Name = "documents"
+NAMES: tuple[Name, ...] = (CHUNKS, DOCUMENTS)
+# Fields that are filtered by, with a payload index each.
+KEYWORDS: dict[Name, tuple[str, ...]] = {
+    CHUNKS: ("document_id", "author_id", "kind", "platform", "text_hash"),
+    DOCUMENTS: ("document_id", "author_id", "kind", "platform"),
+}
 DATE = "published_at"
 BATCH = 512  # points written at once: some 2 MB
+BATCH_CHARACTERS = 2_000_000  # of documents' texts written at once; a server refuses requests of 32 MB
 PAGE = 5_000  # points read at once, without their vectors and texts
+DOCUMENTS_PAGE = 20  # documents read at once with their texts
 
 Payload = dict[str, Any]
 T = TypeVar("T")
 
 
 class PointData(NamedTuple):
-    """A point as it is written; a ledger entry has no vectors."""
+    """A point as it is written; a document has no vectors."""
 
     id: str
     dense: list[float] | None
@@ -45,10 +60,20 @@ class PointData(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """Which points are meant: ledger entries or chunks, of some documents or of all."""
+    """Which points are meant: those that hold one of the values in every field, are not older, and overlap a span."""
 
-    ledger: bool = False
-    document_ids: Sequence[str] | None = None
+    any_of: Mapping[str, Sequence[str]] = {}
+    since: datetime | None = None
+    span: tuple[int, int | None] | None = None  # of characters
+
+    @classmethod
+    def of(cls, where: ChunkFilter | None) -> Selection:
+        """The points that a filter means."""
+        if where is None:
+            return cls()
+        since = where.since.replace(tzinfo=UTC) if where.since and not where.since.tzinfo else where.since
+        matches = where.model_dump(exclude={"since"}, exclude_none=True)
+        return cls({name: [value] for name, value in matches.items()}, since)
 
 
 class PointStore(ABC):
@@ -62,20 +87,31 @@ class PointStore(ABC):
         """The store ready for the methods below, with engine errors turned into `StoreError`; False: there is none."""
 
     @abstractmethod
-    def _upsert(self, points: Sequence[PointData]) -> None: ...
+    def _upsert(self, name: Name, points: Sequence[PointData]) -> None: ...
 
     @abstractmethod
-    def _remove(self, ids: Sequence[str]) -> None: ...
+    def _set(self, name: Name, payloads: Mapping[str, Payload]) -> None:
+        """Set fields of points by point id."""
 
     @abstractmethod
-    def _scroll(self, selection: Selection, fields: list[str]) -> Iterator[tuple[str, Payload]]: ...
+    def _remove(self, name: Name, ids: Sequence[str]) -> None: ...
 
     @abstractmethod
-    def _count(self, selection: Selection) -> int: ...
+    def _page(
+        self, name: Name, selection: Selection, fields: list[str] | bool, size: int, offset: Any
+    ) -> tuple[list[tuple[str, Payload]], Any]:
+        """At most `size` points from the point id `offset` on, ordered by id; and where the next page begins."""
+
+    @abstractmethod
+    def _dense_vectors(self, ids: Sequence[str]) -> dict[str, Any]:
+        """The dense vectors of chunks by point id."""
+
+    @abstractmethod
+    def _count(self, name: Name) -> int: ...
 
     @abstractmethod
     def _query(
-        self, query: list[float] | SparseVector, where: ChunkFilter, limit: int
+        self, query: list[float] | SparseVector, selection: Selection, limit: int
     ) -> list[tuple[str, float, Payload]]: ...
 
     @abstractmethod
@@ -83,45 +119,87 @@ class PointStore(ABC):
         """Release the store. Closing twice is fine."""
 
     @abstractmethod
-    def _written(self) -> None:
+    def _flush(self, name: Name) -> None:
+        """Make what was written to a collection durable."""
+
+    @abstractmethod
+    def _optimize(self) -> None:
         """Called at the end of a write."""
 
-    def ledger(self) -> dict[str, str]:
-        """Fingerprint by document id, for everything indexed."""
+    # --- the ledger and the snapshot
+
+    def ledger(self, author_ids: Collection[str] | None = None) -> dict[str, LedgerEntry]:
+        """What every document, or every one of these authors, was built from, by document id."""
+        selection = Selection() if author_ids is None else Selection({"author_id": sorted(author_ids)})
+        if author_ids is not None and not author_ids:
+            return {}
         with self._opened() as exists:
             if not exists:
                 return {}
-            entries = self._scroll(Selection(ledger=True), ["document_id", "fingerprint"])
-            return {entry["document_id"]: entry["fingerprint"] for _, entry in entries}
+            entries = self._scroll(DOCUMENTS, selection, ["document_id", "fingerprint", "content_hash"])
+            return {
+                entry["document_id"]: LedgerEntry(entry["fingerprint"], entry["content_hash"]) for _, entry in entries
+            }
+
+    def documents(self, document_ids: Collection[str]) -> list[CleanedDocument]:
+        """These documents by id; unknown ids are left out."""
+        found: list[CleanedDocument] = []
+        with self._opened() as exists:
+            if exists:
+                for some in batches(sorted(document_ids), DOCUMENTS_PAGE):
+                    points = self._scroll(DOCUMENTS, Selection({"document_id": some}), True, DOCUMENTS_PAGE)
+                    found.extend(document_of(payload) for _, payload in points)
+        return sorted(found, key=lambda document: document.document_id)
+
+    def snapshot(self, where: ChunkFilter | None = None) -> Iterator[CleanedDocument]:
+        """The cleaned documents that match, streamed in bounded memory, in the same order every time."""
+        selection, offset = Selection.of(where), None
+        while True:
+            with self._opened() as exists:  # anew for each page: nobody waits for a slow reader
+                if not exists:
+                    return
+                page, offset = self._page(DOCUMENTS, selection, True, DOCUMENTS_PAGE, offset)
+            yield from (document_of(payload) for _, payload in page)
+            if offset is None:
+                return
+
+    # --- writing
+
+    def put_documents(self, documents: Sequence[CleanedDocument]) -> None:
+        """Add or replace cleaned documents, as not finished whatever their fingerprint says."""
+        for document in documents:
+            self._check_model(document)
+        if documents:
+            with self._opened(create=True):
+                self._put_documents(documents)
+
+    def put_chunks(self, documents: Sequence[Indexed]) -> None:
+        """Add chunks. Those that are there already, by id, are replaced; others of their document stay."""
+        for document in documents:
+            self._check(document)
+        if documents:
+            with self._opened(create=True):
+                self._put_chunks(documents)
+
+    def finish(self, fingerprints: Mapping[str, str]) -> None:
+        """Remove these documents' chunks with another fingerprint; then note the documents as built from it."""
+        if fingerprints:
+            with self._opened(create=True):
+                self._finish(fingerprints)
 
     def put(self, documents: Sequence[Indexed]) -> None:
-        """Make the index hold exactly these chunks for each of these documents, and note their fingerprints.
-
-        Of a document given twice the last one counts.
-        """
+        """Make the index hold exactly these chunks for each of these documents: all three steps at once."""
         latest = {document.card.document_id: document for document in documents}
         for document in latest.values():
             self._check(document)
-        if not latest:
-            return
-        with self._opened(create=True):
-            # What is new is noted before it comes, so that no crash leaves chunks of a document nobody knows of.
-            known = {entry["document_id"] for _, entry in self._scroll(Selection(True, list(latest)), ["document_id"])}
-            coming = (document.card for name, document in latest.items() if name not in known)
-            for batch in batches((ledger_point(card, fingerprint="") for card in coming), BATCH):
-                self._upsert(batch)
-            points = (point for document in latest.values() for point in chunk_points(document))
-            new: set[str] = set()
-            for batch in batches(points, BATCH):
-                self._upsert(batch)
-                new.update(point.id for point in batch)
-            self._remove_chunks(list(latest), keep=new)
-            for batch in batches((ledger_point(each.card, each.card.fingerprint) for each in latest.values()), BATCH):
-                self._upsert(batch)
-            self._written()
+        if latest:
+            with self._opened(create=True):
+                self._put_documents([cleaned_of(document) for document in latest.values()])
+                self._put_chunks(list(latest.values()))
+                self._finish({name: document.card.fingerprint for name, document in latest.items()})
 
     def delete(self, document_ids: Collection[str]) -> None:
-        """Remove the chunks and ledger entries of these documents. Unknown ids do nothing."""
+        """Remove these documents and their chunks. Unknown ids do nothing."""
         ids = sorted(set(document_ids))
         if not ids:
             return
@@ -129,13 +207,49 @@ class PointStore(ABC):
             if not exists:
                 return
             # The ledger last: a document that stands in it is deleted again after a crash.
-            self._remove_chunks(ids, keep=set())
-            for batch in batches(map(ledger_id, ids), PAGE):
-                self._remove(batch)
-            self._written()
+            self._remove_chunks(dict.fromkeys(ids))
+            self._flush(CHUNKS)
+            for batch in batches(map(document_point_id, ids), PAGE):
+                self._remove(DOCUMENTS, batch)
+            self._flush(DOCUMENTS)
+            self._optimize()
+
+    # --- reading chunks
+
+    def vectors_by_hash(self, text_hashes: Collection[str]) -> dict[str, Vectors]:
+        """The vectors, of shape (dimension,), of chunks with these text hashes; what is not there is left out."""
+        found: dict[str, Vectors] = {}
+        with self._opened() as exists:
+            for some in batches(sorted(set(text_hashes)) if exists else (), BATCH):
+                # First one point for each hash: a text may stand in thousands of chunks.
+                points: dict[str, str] = {}
+                for point, payload in self._scroll(CHUNKS, Selection({"text_hash": some}), ["text_hash"], 2 * BATCH):
+                    points.setdefault(payload["text_hash"], point)
+                    if len(points) == len(some):
+                        break
+                rows = self._dense_vectors(list(points.values()))
+                found |= {text: np.array(rows[point], np.float32) for text, point in points.items() if point in rows}
+        return found
+
+    def vectors_of(self, chunk_ids: Collection[str]) -> dict[str, Vectors]:
+        """The vectors, of shape (dimension,), of these chunks by id; unknown ids are left out."""
+        found: dict[str, Vectors] = {}
+        with self._opened() as exists:
+            for some in batches((str(UUID(each)) for each in chunk_ids) if exists else (), BATCH):
+                rows = self._dense_vectors(some)
+                found |= {UUID(point).hex: np.array(row, np.float32) for point, row in rows.items()}
+        return found
+
+    def chunks_of(self, document_id: str, start: int = 0, end: int | None = None) -> list[Scored]:
+        """The chunks of a document that overlap the characters [start, end), in reading order, with score 0."""
+        selection = Selection({"document_id": [document_id]}, span=(start, end))
+        with self._opened() as exists:
+            found = list(self._scroll(CHUNKS, selection, True, BATCH)) if exists else []
+        chunks = [Scored(card=card_of(payload), chunk=chunk_of(point, payload), score=0.0) for point, payload in found]
+        return sorted(chunks, key=lambda each: (each.chunk.start, each.chunk.end, each.chunk.id))
 
     def dense(self, vector: Vectors, where: ChunkFilter, limit: int) -> list[Scored]:
-        """The chunks nearest to a vector of shape (dimension,) by cosine similarity, best first; exact."""
+        """The chunks nearest to a vector of shape (dimension,) by cosine similarity, best first."""
         if vector.shape != (self.dimension,):
             raise StoreError(
                 f"a query vector of shape {vector.shape} does not fit an index of {self.dimension} dimensions"
@@ -150,14 +264,14 @@ class PointStore(ABC):
     def count(self) -> int:
         """How many chunks there are."""
         with self._opened() as exists:
-            return self._count(Selection()) if exists else 0
+            return self._count(CHUNKS) if exists else 0
 
     def chunk_ids(self) -> Mapping[str, Sequence[str]]:
         """All chunk ids, sorted, by document id."""
         found: dict[str, list[str]] = {}
         with self._opened() as exists:
             if exists:
-                for point, payload in self._scroll(Selection(), ["document_id"]):
+                for point, payload in self._scroll(CHUNKS, Selection(), ["document_id"]):
                     found.setdefault(payload["document_id"], []).append(UUID(point).hex)
         return {document: sorted(ids) for document, ids in sorted(found.items())}
 
@@ -169,25 +283,70 @@ class PointStore(ABC):
     ) -> None:
         self.close()
 
+    # --- inner, the store being open
+
+    def _scroll(
+        self, name: Name, selection: Selection, fields: list[str] | bool, size: int = PAGE
+    ) -> Iterator[tuple[str, Payload]]:
+        offset = None
+        while True:
+            page, offset = self._page(name, selection, fields, size, offset)
+            yield from page
+            if offset is None:
+                return
+
+    def _put_documents(self, documents: Sequence[CleanedDocument]) -> None:
+        batch: list[PointData] = []
+        for point in map(document_point, documents):
+            batch.append(point)
+            if sum(len(each.payload["text"]) for each in batch) >= BATCH_CHARACTERS:
+                self._upsert(DOCUMENTS, batch)
+                batch = []
+        if batch:
+            self._upsert(DOCUMENTS, batch)
+        # Before any of their chunks come: no crash leaves chunks of a document that nobody knows of.
+        self._flush(DOCUMENTS)
+
+    def _put_chunks(self, documents: Sequence[Indexed]) -> None:
+        for batch in batches((point for document in documents for point in chunk_points(document)), BATCH):
+            self._upsert(CHUNKS, batch)
+        self._flush(CHUNKS)
+
+    def _finish(self, fingerprints: Mapping[str, str]) -> None:
+        self._remove_chunks(fingerprints)
+        self._flush(CHUNKS)
+        for some in batches(fingerprints.items(), BATCH):
+            self._set(DOCUMENTS, {document_point_id(name): {"fingerprint": value} for name, value in some})
+        self._flush(DOCUMENTS)
+        self._optimize()
+
+    def _remove_chunks(self, keep: Mapping[str, str | None]) -> None:
+        """Remove the chunks of these documents that were not built from the fingerprint to keep."""
+        for some in batches(keep, BATCH):
+            points = self._scroll(CHUNKS, Selection({"document_id": some}), ["document_id", "fingerprint"])
+            old = [point for point, payload in points if payload["fingerprint"] != keep[payload["document_id"]]]
+            for batch in batches(old, PAGE):
+                self._remove(CHUNKS, batch)
+
     def _search(self, query: list[float] | SparseVector, where: ChunkFilter, limit: int) -> list[Scored]:
         if limit < 1:
             return []
         with self._opened() as exists:
-            found = self._query(query, where, limit) if exists else []
+            found = self._query(query, Selection.of(where), limit) if exists else []
         hits = [
             Scored(card=card_of(payload), chunk=chunk_of(point, payload), score=score)
             for point, score, payload in found
         ]
+        if other := next((hit.card.model for hit in hits if hit.card.model != self.model), None):
+            raise OutdatedError(
+                f"the index was built with {other} meanwhile, not with {self.model}; `twin index` rebuilds it, or set"
+                " TWIN_MODEL back"
+            )
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))  # ties in an order of their own
 
-    def _remove_chunks(self, document_ids: list[str], keep: set[str]) -> None:
-        for some in batches(document_ids, BATCH):
-            old = [point for point, _ in self._scroll(Selection(document_ids=some), []) if point not in keep]
-            for batch in batches(old, PAGE):
-                self._remove(batch)
-
     def _check(self, document: Indexed) -> None:
-        if document.card.model != self.model or document.vectors.shape[1:] != (self.dimension,):
+        self._check_model(document.card)
+        if document.vectors.shape[1:] != (self.dimension,):
             raise StoreError(
                 f"vectors of {document.card.model} {document.vectors.shape} do not fit an index of {self.model} with"
                 f" {self.dimension} dimensions"
@@ -197,26 +356,46 @@ class PointStore(ABC):
                 f"{len(document.chunks)} chunks with {len(document.vectors)} vectors: {document.card.link}"
             )
 
+    def _check_model(self, card: DocumentCard) -> None:
+        if card.model != self.model:
+            raise StoreError(f"vectors of {card.model} do not fit an index of {self.model}: {card.link}")
+
 
 def chunk_points(document: Indexed) -> Iterator[PointData]:
-    """The chunks of a document as points."""
-    card = document.card.model_dump(mode="json")
-    card |= {name: encodable(card[name]) for name in ("author", "title", "link")}
+    """Chunks of a document as points."""
+    card = _storable(document.card)
     for chunk, vector in zip(document.chunks, document.vectors, strict=True):
         text = encodable(chunk.text)
-        payload = card | {"start": chunk.start, "end": chunk.end, "text": text, "heading": encodable(chunk.heading)}
+        payload = card | {
+            "start": chunk.start,
+            "end": chunk.end,
+            "heading": encodable(chunk.heading),
+            "text": text,
+            "text_hash": text_hash(chunk),
+        }
         yield PointData(str(UUID(chunk.id)), vector.astype(np.float32).tolist(), document_terms(text), payload)
 
 
-def ledger_point(card: DocumentCard, fingerprint: str) -> PointData:
-    """The ledger entry of a document as a point."""
-    payload = {LEDGER: 1, "document_id": card.document_id, "fingerprint": fingerprint, "model": card.model}
-    return PointData(ledger_id(card.document_id), None, None, payload)
+def document_point(document: CleanedDocument) -> PointData:
+    """A cleaned document as a point, not finished."""
+    payload = _storable(document) | {
+        "fingerprint": "",
+        "content_hash": document.content_hash,
+        "parent_id": document.parent_id,
+        "metadata": json.dumps(document.metadata),  # a text: its keys and values may be anything
+        "text": encodable(document.text),
+    }
+    return PointData(document_point_id(document.document_id), None, None, payload)
 
 
-def ledger_id(document_id: str) -> str:
-    """The point id of a document's ledger entry."""
-    return str(UUID(digest(LEDGER, document_id)))
+def _storable(card: DocumentCard) -> Payload:
+    payload = card.model_dump(mode="json", include=set(DocumentCard.model_fields))
+    return payload | {name: encodable(payload[name]) for name in ("author", "title", "link")}
+
+
+def document_point_id(document_id: str) -> str:
+    """The point id of a document."""
+    return str(UUID(digest("document", document_id)))
 
 
 def card_of(payload: Payload) -> DocumentCard:
@@ -224,10 +403,22 @@ def card_of(payload: Payload) -> DocumentCard:
     return DocumentCard.model_validate({name: payload.get(name) for name in DocumentCard.model_fields})
 
 
+def document_of(payload: Payload) -> CleanedDocument:
+    """The cleaned document that was stored as this payload."""
+    fields = {name: payload.get(name) for name in CleanedDocument.model_fields}
+    return CleanedDocument.model_validate(fields | {"metadata": json.loads(payload["metadata"])})
+
+
 def chunk_of(point: str, payload: Payload) -> Chunk:
     """The chunk that was stored as this point."""
     names = ("document_id", "start", "end", "text", "heading")
     return Chunk(id=UUID(point).hex, **{name: payload[name] for name in names})
+
+
+def cleaned_of(document: Indexed) -> CleanedDocument:
+    """A cleaned document that consists of its chunks."""
+    text = "".join(chunk.text for chunk in document.chunks)
+    return CleanedDocument(**document.card.model_dump(), text=text, content_hash=digest(text))
 
 
 def encodable(text: str) -> str:
@@ -240,10 +431,3 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
-
-
-def conditions(where: ChunkFilter) -> tuple[dict[str, str], datetime | None]:
-    """The values that must match by field, and the earliest date, with its zone."""
-    matches = {name: getattr(where, name) for name in ("author_id", "kind", "platform")}
-    since = where.since.replace(tzinfo=UTC) if where.since and not where.since.tzinfo else where.since
-    return {name: value for name, value in matches.items() if value is not None}, since

@@ -1,10 +1,17 @@
-"""The index on a Qdrant server or in Qdrant Cloud, through qdrant-client."""
+"""The index on a Qdrant server or in Qdrant Cloud, through qdrant-client.
+
+What is searched are aliases, `<collection>` and `<collection>_documents`. They stand for the two collections of a
+generation, whose names end in its number; a rebuild makes a new one and switches both aliases in one request.
+"""
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
 
 from httpx import HTTPError
 from pydantic import SecretStr
@@ -12,31 +19,33 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 from qdrant_edge import SparseVector
 
-from llm_twin.errors import StoreError, TwinError
+from llm_twin.errors import OutdatedError, StoreError, TwinError
 from llm_twin.settings import masked
 from llm_twin.vectors.points import (
+    CHUNKS,
     DATE,
     DENSE,
+    DOCUMENTS,
     KEYWORDS,
-    LEDGER,
-    PAGE,
+    NAMES,
     SPARSE,
+    Name,
     Payload,
     PointData,
     PointStore,
     Selection,
-    conditions,
 )
-from llm_twin.vectors.store import ChunkFilter
 
 OPEN_SECONDS = 5  # to reach the server
 WORK_SECONDS = 60  # for one request; a busy server may take a while to write a batch
+Generation = dict[Name, str]  # the two collections' names on the server
 
 
 class QdrantVectors(PointStore):
-    """A `VectorStore` in one collection of a Qdrant server, for vectors of one model.
+    """A `VectorStore` on a Qdrant server, for vectors of one model.
 
-    `client` is used instead of a connection to `url` where given, and stays open on `close`.
+    `client` is used instead of a connection to `url` where given, and stays open on `close`. `draft`: see
+    `open_vectors`.
     """
 
     def __init__(
@@ -47,23 +56,55 @@ class QdrantVectors(PointStore):
         model: str,
         dimension: int,
         client: QdrantClient | None = None,
+        *,
+        draft: bool = False,
     ) -> None:
         self.model = model
         self.dimension = dimension
         self._collection = collection
         self._address = masked(url)
-        self._found = False  # the collection exists and is for this model
-        self._prepared = False  # its payload indexes exist
+        self._draft = draft
+        self._generation: Generation | None = None  # what the aliases stood for when they were looked at
         self._own = client is None
         if client is None:
             probe = self._connect(url, key, OPEN_SECONDS)
             try:
-                self._look(probe)
+                self._begin(probe)
             finally:
                 probe.close()
         else:
-            self._look(client)
+            self._begin(client)
         self._client = client or self._connect(url, key, WORK_SECONDS)
+
+    def publish(self) -> None:
+        """Make a draft the index in use by one request that switches both aliases; the former index is removed."""
+        if not self._draft:
+            return
+        with self._opened(create=True), self._errors():  # a rebuild of nothing is an empty index
+            assert self._generation  # noqa: S101 - created
+            aliases = self._aliases(self._client)
+            for name in NAMES:  # of a version that had no aliases
+                if self._alias(name, draft=False) not in aliases and self._client.collection_exists(
+                    self._alias(name, draft=False)
+                ):
+                    self._client.delete_collection(self._alias(name, draft=False))
+            changes: list[models.AliasOperations] = []
+            for name in NAMES:
+                for draft in (False, True):
+                    alias = self._alias(name, draft=draft)
+                    if alias in aliases:
+                        changes.append(_without(alias))
+                changes.append(_with(self._alias(name, draft=False), self._generation[name]))
+            self._client.update_collection_aliases(changes)
+            self._draft = False
+            self._remove_strays(self._client)
+
+    def discard(self) -> None:
+        """Remove a draft."""
+        if self._draft:
+            with self._errors():
+                self._remove_draft(self._client)
+            self._generation = None
 
     def close(self) -> None:
         """Close the connection. Closing twice is fine."""
@@ -77,26 +118,58 @@ class QdrantVectors(PointStore):
                 url=url, api_key=key.get_secret_value() if key else None, timeout=seconds, check_compatibility=False
             )
 
-    def _look(self, client: QdrantClient) -> None:
-        """Whether the collection is there, checked to be for this model."""
+    def _alias(self, name: Name, *, draft: bool | None = None) -> str:
+        draft = self._draft if draft is None else draft
+        return self._collection + ("_documents" if name == DOCUMENTS else "") + ("_draft" if draft else "")
+
+    def _aliases(self, client: QdrantClient) -> dict[str, str]:
+        return {alias.alias_name: alias.collection_name for alias in client.get_aliases().aliases}
+
+    def _begin(self, client: QdrantClient) -> None:
         with self._errors():
-            if not client.collection_exists(self._collection):
-                return
-            vectors = client.get_collection(self._collection).config.params.vectors
-            dense = vectors.get(DENSE) if isinstance(vectors, dict) else None
-            if dense is None:
-                raise StoreError(
-                    f"the collection {self._collection} on {self._address} is no index of llm-twin; set TWIN_COLLECTION"
-                )
-            points, _ = client.scroll(self._collection, limit=1, with_payload=["model"], with_vectors=False)
-            built_with = next(((point.payload or {}).get("model") for point in points), self.model)
-        if (built_with, dense.size) != (self.model, self.dimension):
+            try:
+                self._look(client)
+            except OutdatedError:
+                if not self._draft:
+                    raise
+                self._remove_draft(client)  # that a stopped rebuild left of another model
+
+    def _look(self, client: QdrantClient) -> None:
+        """What the aliases stand for, checked to be for this model."""
+        aliases = self._aliases(client)
+        found: Generation = {name: aliases[self._alias(name)] for name in NAMES if self._alias(name) in aliases}
+        if len(found) < len(NAMES):
+            if not self._draft and client.collection_exists(self._collection):
+                self._check_former(client)
+            self._generation = None
+            return
+        vectors = client.get_collection(found[CHUNKS]).config.params.vectors
+        dense = vectors.get(DENSE) if isinstance(vectors, dict) else None
+        if dense is None:
             raise StoreError(
-                f"the collection {self._collection} on {self._address} was built with {built_with}"
-                f" ({dense.size} dimensions), not with {self.model} ({self.dimension}); set TWIN_MODEL back, or delete"
-                " that collection or set another TWIN_COLLECTION and run `twin index`"
+                f"the collection {found[CHUNKS]} on {self._address} is no index of llm-twin; set TWIN_COLLECTION"
             )
-        self._found = True
+        points, _ = client.scroll(found[DOCUMENTS], limit=1, with_payload=["model"], with_vectors=False)
+        built_with = next(((point.payload or {}).get("model") for point in points), self.model)
+        if (built_with, dense.size) != (self.model, self.dimension):
+            raise OutdatedError(
+                f"the index {self._collection} on {self._address} was built with {built_with} ({dense.size}"
+                f" dimensions), not with {self.model} ({self.dimension}); `twin index` rebuilds it, or set TWIN_MODEL"
+                " back"
+            )
+        self._generation = found
+
+    def _check_former(self, client: QdrantClient) -> None:
+        """Raises what fits a collection that is no alias."""
+        vectors = client.get_collection(self._collection).config.params.vectors
+        if isinstance(vectors, dict) and DENSE in vectors:
+            raise OutdatedError(
+                f"the index {self._collection} on {self._address} was built by another version of llm-twin;"
+                " `twin index` rebuilds it"
+            )
+        raise StoreError(
+            f"the collection {self._collection} on {self._address} is no index of llm-twin; set TWIN_COLLECTION"
+        )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -106,7 +179,11 @@ class QdrantVectors(PointStore):
         except TwinError:
             raise
         except UnexpectedResponse as error:
-            told = {401: "the key is missing or wrong (TWIN_VECTORS_KEY)", 403: "the key does not allow this"}
+            told = {
+                401: "the key is missing or wrong (TWIN_VECTORS_KEY)",
+                403: "the key does not allow this",
+                404: "it has no such collection; another process may have replaced or deleted it meanwhile",
+            }
             text = told.get(error.status_code or 0, f"HTTP {error.status_code}: {error.reason_phrase}")
             raise StoreError(f"the vector server {self._address} refused: {text}") from None
         except (ApiException, HTTPError, OSError) as error:
@@ -120,81 +197,116 @@ class QdrantVectors(PointStore):
 
     @contextmanager
     def _opened(self, *, create: bool = False) -> Iterator[bool]:
-        if not self._found:
-            self._look(self._client)
         with self._errors():
-            if create and not self._prepared:
-                self._prepare()
-            yield self._found
-
-    def _prepare(self) -> None:
-        """Create what is missing of the collection and its payload indexes."""
-        if not self._found:
-            try:
-                self._client.create_collection(
-                    self._collection,
-                    vectors_config={DENSE: models.VectorParams(size=self.dimension, distance=models.Distance.COSINE)},
-                    sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-                    hnsw_config=models.HnswConfigDiff(m=0),  # no graph: searches are exact
-                )
-            except UnexpectedResponse as error:
-                if error.status_code != 409:  # another process was faster
-                    raise
+            if not self._generation:
                 self._look(self._client)
-            self._found = True
-        schemas = dict.fromkeys(KEYWORDS, models.PayloadSchemaType.KEYWORD)
-        schemas |= {DATE: models.PayloadSchemaType.DATETIME, LEDGER: models.PayloadSchemaType.INTEGER}
-        for name, schema in schemas.items():
-            self._client.create_payload_index(self._collection, name, schema, wait=True)
-        self._prepared = True
+            if create and not self._generation:
+                self._create()
+            yield self._generation is not None
 
-    def _upsert(self, points: Sequence[PointData]) -> None:
-        self._client.upsert(self._collection, [_point(point) for point in points], wait=True)
+    def _create(self) -> None:
+        """Make the two collections, and their aliases last, so that a half-made index is never seen."""
+        number = uuid4().hex[:8]
+        made: Generation = {name: f"{self._alias(name, draft=False)}_{number}" for name in NAMES}
+        for name in NAMES:
+            with_vectors = name == CHUNKS
+            dense = models.VectorParams(size=self.dimension, distance=models.Distance.COSINE)
+            sparse = models.SparseVectorParams(modifier=models.Modifier.IDF)
+            self._client.create_collection(
+                made[name],
+                vectors_config={DENSE: dense} if with_vectors else {},
+                sparse_vectors_config={SPARSE: sparse} if with_vectors else None,
+                hnsw_config=models.HnswConfigDiff(m=0),  # no graph: searches are exact
+            )
+            schemas = dict.fromkeys(KEYWORDS[name], models.PayloadSchemaType.KEYWORD)
+            for field, schema in (schemas | {DATE: models.PayloadSchemaType.DATETIME}).items():
+                self._client.create_payload_index(made[name], field, schema, wait=True)
+        self._client.update_collection_aliases([_with(self._alias(name), made[name]) for name in NAMES])
+        self._look(self._client)
 
-    def _remove(self, ids: Sequence[str]) -> None:
-        self._client.delete(self._collection, models.PointIdsList(points=list(ids)), wait=True)
+    def _remove_draft(self, client: QdrantClient) -> None:
+        aliases = self._aliases(client)
+        draft = [alias for name in NAMES if (alias := self._alias(name, draft=True)) in aliases]
+        if draft:
+            client.update_collection_aliases([_without(alias) for alias in draft])
+        self._remove_strays(client)
 
-    def _written(self) -> None:
+    def _remove_strays(self, client: QdrantClient) -> None:
+        """Delete the generations of this index that no alias stands for."""
+        used = set(self._aliases(client).values())
+        ours = re.compile(rf"{re.escape(self._collection)}(_documents)?_[0-9a-f]{{8}}")
+        for collection in client.get_collections().collections:
+            if ours.fullmatch(collection.name) and collection.name not in used:
+                client.delete_collection(collection.name)
+
+    def _target(self, name: Name) -> str:
+        """Where to write: the collection itself, so that nothing lands in an index that took its place meanwhile."""
+        assert self._generation  # noqa: S101 - only reached inside `_opened`
+        return self._generation[name]
+
+    def _upsert(self, name: Name, points: Sequence[PointData]) -> None:
+        self._client.upsert(self._target(name), [_point(point) for point in points], wait=True)
+
+    def _set(self, name: Name, payloads: Mapping[str, Payload]) -> None:
+        self._client.batch_update_points(
+            self._target(name),
+            [
+                models.SetPayloadOperation(set_payload=models.SetPayload(payload=payload, points=[point]))
+                for point, payload in payloads.items()
+            ],
+            wait=True,
+        )
+
+    def _remove(self, name: Name, ids: Sequence[str]) -> None:
+        self._client.delete(self._target(name), models.PointIdsList(points=list(ids)), wait=True)
+
+    def _flush(self, name: Name) -> None:
         """Nothing is left to do: each write waited until it was applied."""
 
-    def _scroll(self, selection: Selection, fields: list[str]) -> Iterator[tuple[str, Payload]]:
-        offset: models.ExtendedPointId | None = None
-        while True:
-            records, offset = self._client.scroll(
-                self._collection,
-                scroll_filter=_filter(selection),
-                limit=PAGE,
-                offset=offset,
-                with_payload=fields or False,
-                with_vectors=False,
-            )
-            for record in records:
-                yield str(record.id), record.payload or {}
-            if offset is None:
-                return
+    def _optimize(self) -> None:
+        """The server does it by itself."""
 
-    def _count(self, selection: Selection) -> int:
-        return self._client.count(self._collection, count_filter=_filter(selection), exact=True).count
+    def _page(
+        self, name: Name, selection: Selection, fields: list[str] | bool, size: int, offset: Any
+    ) -> tuple[list[tuple[str, Payload]], Any]:
+        records, following = self._client.scroll(
+            self._alias(name),
+            scroll_filter=_filter(selection),
+            limit=size,
+            offset=offset,
+            with_payload=fields,
+            with_vectors=False,
+        )
+        return [(str(record.id), record.payload or {}) for record in records], following
+
+    def _dense_vectors(self, ids: Sequence[str]) -> dict[str, Any]:
+        records = self._client.retrieve(self._alias(CHUNKS), list(ids), with_payload=False, with_vectors=[DENSE])
+        return {str(record.id): record.vector[DENSE] for record in records if isinstance(record.vector, dict)}
+
+    def _count(self, name: Name) -> int:
+        return self._client.count(self._alias(name), exact=True).count
 
     def _query(
-        self, query: list[float] | SparseVector, where: ChunkFilter, limit: int
+        self, query: list[float] | SparseVector, selection: Selection, limit: int
     ) -> list[tuple[str, float, Payload]]:
-        matches, since = conditions(where)
-        must: list[models.Condition] = [
-            models.FieldCondition(key=name, match=models.MatchValue(value=value)) for name, value in matches.items()
-        ]
-        if since:
-            must.append(models.FieldCondition(key=DATE, range=models.DatetimeRange(gte=since)))
         found = self._client.query_points(
-            self._collection,
+            self._alias(CHUNKS),
             query=query if isinstance(query, list) else _sparse(query),
             using=DENSE if isinstance(query, list) else SPARSE,
-            query_filter=models.Filter(must=must) if must else None,
+            query_filter=_filter(selection),
             limit=limit,
             with_payload=True,
             search_params=models.SearchParams(exact=True),
         )
         return [(str(point.id), point.score, point.payload or {}) for point in found.points]
+
+
+def _with(alias: str, collection: str) -> models.CreateAliasOperation:
+    return models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=collection, alias_name=alias))
+
+
+def _without(alias: str) -> models.DeleteAliasOperation:
+    return models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias))
 
 
 def _point(point: PointData) -> models.PointStruct:
@@ -208,11 +320,16 @@ def _sparse(vector: SparseVector) -> models.SparseVector:
     return models.SparseVector(indices=vector.indices, values=vector.values)
 
 
-def _filter(selection: Selection) -> models.Filter:
-    entry = models.FieldCondition(key=LEDGER, match=models.MatchValue(value=1))
-    documents: list[models.Condition] = []
-    if selection.document_ids is not None:
-        documents = [models.FieldCondition(key="document_id", match=models.MatchAny(any=list(selection.document_ids)))]
-    if selection.ledger:
-        return models.Filter(must=[entry, *documents])
-    return models.Filter(must=documents or None, must_not=[entry])
+def _filter(selection: Selection) -> models.Filter | None:
+    must: list[models.Condition] = [
+        models.FieldCondition(key=name, match=models.MatchAny(any=list(values)))
+        for name, values in selection.any_of.items()
+    ]
+    if selection.since:
+        must.append(models.FieldCondition(key=DATE, range=models.DatetimeRange(gte=selection.since)))
+    if selection.span:
+        start, end = selection.span
+        must.append(models.FieldCondition(key="end", range=models.Range(gt=start)))
+        if end is not None:
+            must.append(models.FieldCondition(key="start", range=models.Range(lt=end)))
+    return models.Filter(must=must) if must else None
