@@ -413,7 +413,7 @@ def index(
         found = changes(warehouse, vectors, chunker, author_ids, former.ledger() if former else None)
         progress.plan("index", len(found.stale))
         progress.plan("embed", 0)
-        tally = _Tally()
+        tally = Tally()
         for batch in _lists((item_of(*each) for each in found.stale), BATCH_DOCUMENTS):
             for outcome in clean_documents(warehouse, vectors, batch):
                 tally.failed += 1
@@ -437,7 +437,7 @@ def index(
 
 
 @dataclass
-class _Tally:
+class Tally:
     """What a run counts."""
 
     failed: int = 0

@@ -145,7 +145,7 @@ class Twin:
         author_ids = None if authors is None else [self.author(name).id for name in authors]
         if rebuild and author_ids is not None:
             raise UsageError("a rebuild is of the whole index; leave out the authors")
-        with self._index_lock():
+        with self.index_lock():
             former, rebuild = self._former(rebuild, whole=author_ids is None)
             if not rebuild:
                 parts = (self.warehouse, self.vectors, self.embedder, self.chunker, self.progress)
@@ -216,12 +216,12 @@ class Twin:
 
     def forget_author(self, name: str) -> int:
         """Remove an author and all documents, from index and warehouse; returns how many documents went."""
-        with self._index_lock():
+        with self.index_lock():
             return pipelines.forget_author(self.warehouse, self.vectors, name)
 
     def forget_link(self, link: str) -> int:
         """Remove the documents of a link, from index and warehouse; returns how many went."""
-        with self._index_lock():
+        with self.index_lock():
             return pipelines.forget_link(self.warehouse, self.vectors, link)
 
     # --- inner ---
@@ -232,7 +232,8 @@ class Twin:
         return self.warehouse.author(name) or Author.named(name)
 
     @contextmanager
-    def _index_lock(self) -> Iterator[None]:
+    def index_lock(self) -> Iterator[None]:
+        """Keep other processes from writing to the index for the time of the `with` block; waits for its turn."""
         from llm_twin.locks import held
 
         with held(self.home / "index.lock", f"the index of {self.home}", self.settings.lock_wait, self._tell):
