@@ -1,8 +1,10 @@
-"""Embedding models: text to unit vectors, on onnxruntime. Where a model's files come from is in `fetch.py`."""
+"""Embedding models: text to unit vectors. `OnnxEmbedder` runs sentence-transformers models on onnxruntime.
+
+Where a model's files come from is in `fetch.py`, how they are read in `folder.py`, how the graph is run in `graph.py`.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,24 +14,39 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from llm_twin.errors import ConfigError
+from llm_twin.models.folder import Recipe, first_line, load_tokenizer, read_recipe
+from llm_twin.models.graph import Array, Graph
 
-BATCH_TOKENS = 4096  # padded tokens per call: enough to fill two cores, small enough to stay in their caches
-DEFAULT_MAX_TOKENS = 256
+# What graphs call one vector for a whole text, and one for each token, the likelier first.
+SENTENCE_OUTPUTS = ("sentence_embedding", "sentence_embeddings", "text_embeds", "embeddings")
+TOKEN_OUTPUTS = ("last_hidden_state", "token_embeddings", "hidden_states")
 
 
 class Embedder(Protocol):
     """Turns texts into vectors. Longer texts than `max_tokens` must not be passed: `encode` refuses them."""
 
-    name: str
-    dimension: int
-    max_tokens: int  # that the model reads of one text, its special tokens not counted
-    tokenizer: Tokenizer  # without padding and truncation
+    name: str  # of model and precision: two embedders of one name give the same vectors
+
+    @property
+    def dimension(self) -> int:
+        """Of the vectors."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens that the model reads of one text; its special tokens and the prompt before a passage not counted."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's own, without padding and truncation, or one that counts at least as many tokens."""
+        ...
 
     def encode(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> NDArray[np.float32]:
-        """Vectors of shape (n, dimension), rows L2-normalised, in the order of the texts.
+        """Vectors of passages, shape (n, dimension), rows L2-normalised, in the order of the texts.
 
         `on_done` is called with the number of further texts that are done, every second or so. Raises `ValueError`
-        when a text has more than `max_tokens` tokens.
+        when a text has more than `max_tokens` tokens or can't be embedded, `ConfigError` when no text can.
         """
         ...
 
@@ -39,61 +56,105 @@ class Embedder(Protocol):
 
 
 class OnnxEmbedder:
-    """A sentence-transformers model with mean pooling, from a folder with `model.onnx` and `tokenizer.json`."""
+    """A sentence-transformers model from a folder: `model.onnx`, `tokenizer.json`, and what else describes it.
 
-    def __init__(self, folder: Path, name: str) -> None:
-        import onnxruntime
+    Its vectors are normalised whether or not it has a module for that: the index compares by cosine.
+    Raises `ConfigError` when the files are not those of an embedding model.
+    """
 
+    def __init__(self, folder: Path, name: str, family: str = "") -> None:
         self.name = name
-        options = onnxruntime.SessionOptions()
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning takes the other core
-        options.log_severity_level = 3
+        self.recipe = read_recipe(folder, family or name)
+        self.tokenizer = load_tokenizer(folder)
+        self._graph = Graph(folder, self.recipe.pad)
+        self._output, self._pooled = _output(self._graph, self.recipe, folder)
+        self._special: int = self.tokenizer.num_special_tokens_to_add(False)
+        before = self._prompt_tokens(self.recipe.passage)
+        self.max_tokens = self.recipe.tokens - self._special - before
+        if self.max_tokens < 1:
+            raise ConfigError(f"the model in {folder} reads {self.recipe.tokens} tokens: none are left for a text")
         try:
-            self._session = onnxruntime.InferenceSession(
-                folder / "model.onnx", options, providers=["CPUExecutionProvider"]
-            )
-            self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        except Exception as error:  # noqa: BLE001 - both libraries raise bare or private exceptions
-            raise ConfigError(f"the embedding model in {folder} can't be loaded: {error}") from None
-        self.tokenizer.no_padding()
-        self.tokenizer.no_truncation()
-        self._inputs = [entry.name for entry in self._session.get_inputs()]
-        self.dimension: int = self._session.get_outputs()[0].shape[-1]
-        sentence = folder / "sentence_bert_config.json"
-        limit = json.loads(sentence.read_text())["max_seq_length"] if sentence.is_file() else DEFAULT_MAX_TOKENS
-        self.max_tokens: int = limit - self.tokenizer.num_special_tokens_to_add(False)
+            self.dimension: int = self._encoded(["a"], "").shape[1]
+        except ValueError as error:
+            raise ConfigError(f"the model in {folder} can't embed a text: {first_line(error)}") from None
 
     def encode(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> NDArray[np.float32]:
-        """See `Embedder`. Texts are sorted by length first, so that little is padded."""
-        encodings = self.tokenizer.encode_batch_fast(list(texts))
-        rows = [encoding.ids for encoding in encodings]
-        limit = self.max_tokens + self.tokenizer.num_special_tokens_to_add(False)
-        if longest := next((row for row in rows if len(row) > limit), None):
-            raise ValueError(f"a text of {len(longest)} tokens is over the {limit} that {self.name} reads")
-        vectors = np.empty((len(rows), self.dimension), np.float32)
-        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-        while order:
-            size = max(1, BATCH_TOKENS // len(rows[order[-1]]))  # the longest of what is left decides
-            batch, order = order[-size:], order[:-size]
-            vectors[batch] = self._run([rows[index] for index in batch])
-            if on_done:
-                on_done(len(batch))
-        return vectors
+        """See `Embedder`."""
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        return self._encoded(texts, self.recipe.passage, on_done)
 
     def encode_query(self, text: str) -> NDArray[np.float32]:
         """See `Embedder`."""
-        offsets = self.tokenizer.encode(text, add_special_tokens=False).offsets
-        cut = text if len(offsets) <= self.max_tokens else text[: offsets[self.max_tokens - 1][1]]
-        return np.asarray(self.encode([cut])[0], np.float32)
+        room = self.recipe.tokens - self._special - self._prompt_tokens(self.recipe.query)
+        return np.asarray(self._encoded([first_tokens(text, self.tokenizer, room)], self.recipe.query)[0], np.float32)
 
-    def _run(self, rows: list[list[int]]) -> NDArray[np.float32]:
-        ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
-        mask = np.zeros_like(ids)
-        for index, row in enumerate(rows):
-            ids[index, : len(row)] = row
-            mask[index, : len(row)] = 1
-        known = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        (hidden,) = self._session.run(["last_hidden_state"], {name: known[name] for name in self._inputs})
-        weights = mask[:, :, None].astype(np.float32)
-        mean = (hidden * weights).sum(1) / weights.sum(1)
-        return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True), np.float32)
+    def _encoded(self, texts: Sequence[str], prompt: str, on_done: Callable[[int], None] | None = None) -> Array:
+        rows = [encoding.ids for encoding in self.tokenizer.encode_batch_fast([prompt + text for text in texts])]
+        if longest := next((len(row) for row in rows if len(row) > self.recipe.tokens), 0):
+            tokens = longest - self._special - self._prompt_tokens(prompt)
+            raise ValueError(f"a text of {tokens} tokens is over the {self.max_tokens} that {self.name} reads")
+        skipped = 0 if self.recipe.pools_prompt or not prompt else self._leading(prompt)
+
+        def finish(found: Array, mask: NDArray[np.int64]) -> Array:
+            mask[:, :skipped] = 0
+            return normalised(found if self._pooled else pool(found, mask, self.recipe))
+
+        return self._graph.map(rows, self._output, finish, on_done=on_done)
+
+    def _prompt_tokens(self, prompt: str) -> int:
+        """How many tokens to keep free for a prompt: one more than it has, for where it meets the text."""
+        return len(self.tokenizer.encode(prompt, add_special_tokens=False).ids) + 1 if prompt else 0
+
+    def _leading(self, prompt: str) -> int:
+        """Tokens up to the end of the prompt, special ones before it counted."""
+        special = self.tokenizer.encode(prompt).special_tokens_mask
+        return len(special) - next((index for index, flag in enumerate(reversed(special)) if not flag), 0)
+
+
+def pool(hidden: Array, mask: NDArray[np.int64], recipe: Recipe) -> Array:
+    """One vector for each text from those of its tokens: (n, tokens, d) and the mask (n, tokens) to (n, d)."""
+    match recipe.pooling:
+        case "cls":
+            return np.asarray(hidden[np.arange(len(mask)), mask.argmax(1)])
+        case "lasttoken":
+            return np.asarray(hidden[np.arange(len(mask)), mask.shape[1] - 1 - mask[:, ::-1].argmax(1)])
+        case "max":
+            return np.asarray(np.where(mask[:, :, None] > 0, hidden, -np.inf).max(1))
+        case "mean":
+            weights = mask.astype(np.float32)
+            return np.asarray(np.einsum("nt,ntd->nd", weights, hidden) / weights.sum(1, keepdims=True))
+
+
+def normalised(rows: Array) -> Array:
+    """Rows of unit length. Raises `ValueError` for one that is zero or not finite."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not (np.isfinite(lengths).all() and (lengths > 0).all()):
+        raise ValueError("the model gave a vector that is zero or not finite")
+    return np.asarray(rows / lengths, np.float32)
+
+
+def first_tokens(text: str, tokenizer: Tokenizer, limit: int) -> str:
+    """The beginning of `text` that has at most `limit` tokens."""
+    offsets = tokenizer.encode(text, add_special_tokens=False).offsets
+    return text if len(offsets) <= limit else text[: offsets[limit - 1][1]]
+
+
+def _output(graph: Graph, recipe: Recipe, folder: Path) -> tuple[str, bool]:
+    """The output to take, and whether it is pooled already."""
+    for name in SENTENCE_OUTPUTS:
+        if graph.outputs.get(name) in (0, 2):  # 0: the graph doesn't say
+            return name, True
+    tokens = [name for name in TOKEN_OUTPUTS if graph.outputs.get(name) in (0, 3)]
+    tokens += [name for name, dimensions in graph.outputs.items() if dimensions == 3]
+    if not tokens:
+        raise ConfigError(
+            f"the model in {folder} is no embedding model: its graph gives {', '.join(graph.outputs)}, "
+            f"not {TOKEN_OUTPUTS[0]} or {SENTENCE_OUTPUTS[0]}"
+        )
+    if recipe.further:
+        raise ConfigError(
+            f"the model in {folder}: its module {recipe.further[0]} after the pooling is not supported; "
+            f"export it as a graph with the output {SENTENCE_OUTPUTS[0]}"
+        )
+    return tokens[0], False
