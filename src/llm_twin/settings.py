@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     reranker: str = Field(
         default="", description="Cross-encoder that reorders what was found: Hub id or folder; empty: none"
     )
+    chunk_tokens: int = Field(
+        default=0, ge=0, description="Most tokens of a passage, its headings included; 0: what the model reads"
+    )
+    chunk_overlap: int = Field(
+        default=0, ge=0, description="Tokens that a passage repeats of the one before, at most, where a section is torn"
+    )
     models: Path = Field(
         default_factory=lambda: user_cache_path("llm-twin") / "models", description="Folder where models are kept"
     )

@@ -73,7 +73,8 @@ class Twin:
         """The chunker that fits the embedding model."""
         from llm_twin.features.chunk import Chunker
 
-        return Chunker(self.embedder.tokenizer, self.embedder.max_tokens, self.embedder.name)
+        limits = {"chunk_tokens": self.settings.chunk_tokens, "overlap": self.settings.chunk_overlap}
+        return Chunker(self.embedder.tokenizer, self.embedder.max_tokens, self.embedder.name, **limits)
 
     @cached_property
     def vectors(self) -> VectorStore:

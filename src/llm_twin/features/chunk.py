@@ -26,6 +26,9 @@ from llm_twin.features.pack import packed
 VERSION = "2"  # part of every fingerprint: a change here rebuilds what is indexed
 
 HEADING_SHARE = 4  # the path of headings takes at most one in so many of the tokens
+# Two neighbours never share a chunk when each has at least this share of the limit.
+OWN_SECTION = 1 / 4
+OWN_CODE = 1 / 2  # definitions are many and short
 FEWEST_TOKENS = 32  # that make a chunk
 MARKDOWN = frozenset({"Markdown", "MDX", "Quarto", "Jupyter Notebook"})  # source files that are Markdown
 INTO_FILES = ("/-/blob/", "/blob/", "/src/branch/")  # between a repository's link and the path of its file
@@ -78,7 +81,9 @@ class Chunker:
             return ()
         root = (repository_of(link), title) if kind == "code" else (title,)
         dotted = kind == "code" and language not in MARKDOWN
-        whole = _Text(self, text, _blocks(text, kind, language), [" ".join(part.split()) for part in root], dotted)
+        whole = _Text(
+            self, text, _blocks(text, kind, language, title), [" ".join(part.split()) for part in root], dotted
+        )
         return tuple(
             Chunk(
                 id=digest(document_id, str(start), text[start:end]),
@@ -112,10 +117,12 @@ def repository_of(link: str) -> str:
     return unquote(path).strip("/").removesuffix(".git")
 
 
-def _blocks(text: str, kind: Kind, language: str | None) -> Block:
+def _blocks(text: str, kind: Kind, language: str | None, path: str) -> Block:
     if kind != "code" or language in MARKDOWN:
         return markdown_blocks(text)
-    return Block(0, len(text), lines=True)
+    from llm_twin.features.code_blocks import code_blocks
+
+    return code_blocks(text, language, path)
 
 
 class _Text:
@@ -152,7 +159,7 @@ class _Text:
         units = Units(self.text, self.count, room, self.chunker.crumbs.chunks).of(self.block)
         found: list[tuple[int, int, str]] = []
         start = 0
-        for first, end in packed(units, room, limit - overlap):
+        for first, end in packed(units, room, limit - overlap, OWN_CODE if self.dotted else OWN_SECTION):
             path = reduce(common, (unit.path for unit in units[first:end]))
             before, start = start, units[first].start
             torn = first and units[first].section == units[first - 1].section

@@ -23,11 +23,17 @@ def common(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def fitted(parts: Sequence[str], limit: int, tokenizer: Tokenizer) -> str:
-    """The path in at most `limit` tokens: first the middle is left out, then the ends of long names."""
+    """The path in at most `limit` tokens.
+
+    What is left out: of a file's path the first folders, then the middle of the headings, then the ends of long names.
+    """
 
     def size(text: str) -> int:
         return len(tokenizer.encode(text, add_special_tokens=False).ids)
 
+    if size(whole := BETWEEN.join(parts)) <= limit:
+        return whole
+    parts = [_last_folder(part) if part != parts[0] else part for part in parts]
     if size(whole := BETWEEN.join(parts)) <= limit:
         return whole
     for kept in range(len(parts) - 2, 0, -1):
@@ -41,14 +47,16 @@ def fitted(parts: Sequence[str], limit: int, tokenizer: Tokenizer) -> str:
     return ""
 
 
+def _last_folder(part: str) -> str:
+    segments = part.split("/")
+    return "/".join([LEFT_OUT, *segments[-2:]]) if len(segments) > 2 and " " not in part else part
+
+
 def _shortened(text: str, limit: int, tokenizer: Tokenizer) -> str:
-    """The first `limit` tokens, in whole words if there is more than one; of a file's path the last."""
+    """The first `limit` tokens, in whole words if there is more than one."""
     offsets = tokenizer.encode(text, add_special_tokens=False).offsets
     if len(offsets) <= limit:
         return text
-    if "/" in text and " " not in text:
-        rest = text[offsets[-limit][0] :]
-        return LEFT_OUT + (rest[rest.find("/") :] if "/" in rest else rest)
     begin = text[: offsets[limit][0]]
     if " " in begin and not begin[-1].isspace():  # a word is torn
         begin = begin[: begin.rfind(" ")]

@@ -13,22 +13,25 @@ from itertools import accumulate, groupby, pairwise
 from llm_twin.features.blocks import Unit
 from llm_twin.features.headings import common
 
-OWN_CHUNKS = 1 / 4  # of the limit: two neighbouring sections of at least this size never share a chunk
 MIXED = 0.1  # what it costs that a chunk holds parts of two sections
 
 
-def packed(units: Sequence[Unit], room: Callable[[tuple[str, ...]], int], limit: int) -> Iterator[tuple[int, int]]:
-    """(first, end) indices of the units of each chunk, in order. `room` gives the tokens that are free below a path."""
-    for start, end in _runs(units, limit):
+def packed(
+    units: Sequence[Unit], room: Callable[[tuple[str, ...]], int], limit: int, own: float
+) -> Iterator[tuple[int, int]]:
+    """(first, end) indices of the units of each chunk, in order. `room` gives the tokens that are free below a path.
+
+    Neighbouring sections that each have the share `own` of the limit, or more, have no chunk in common.
+    """
+    for start, end in _runs(units, limit * own):
         for first, last in _best(units[start:end], room, limit):
             yield start + first, start + last
 
 
-def _runs(units: Sequence[Unit], limit: int) -> Iterator[tuple[int, int]]:
+def _runs(units: Sequence[Unit], large: float) -> Iterator[tuple[int, int]]:
     """Stretches that share no chunk with each other."""
     sizes = [(len(group), sum(unit.tokens for unit in group)) for group in _by_section(units)]
     ends = list(accumulate(length for length, _ in sizes))
-    large = limit * OWN_CHUNKS
     edges = [
         end
         for end, (one, other) in zip(ends, pairwise(size for _, size in sizes), strict=False)
