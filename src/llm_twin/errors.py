@@ -67,7 +67,12 @@ class LockedError(StoreError):
 
 
 class OutdatedError(StoreError):
-    """The index was built with another embedding model or by another version; `twin index` rebuilds it."""
+    """The index was built with another embedding model, where it is named, or by another version of llm-twin."""
+
+    def __init__(self, text: str, model: str = "", dimension: int = 0) -> None:
+        super().__init__(text)
+        self.model = model
+        self.dimension = dimension
 
 
 class LinkError(TwinError):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from llm_twin.documents import digest
-from llm_twin.errors import StoreError
+from llm_twin.errors import OutdatedError, StoreError
 from llm_twin.vectors.store import ChunkFilter, Indexed, Scored, VectorStore
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*no effect:UserWarning")
@@ -226,7 +226,8 @@ def test_a_store_built_with_another_model_or_dimension_is_refused(
     with opener() as store:
         store.put([indexed("a", "one")])
     with pytest.raises(
-        StoreError, match=rf"built with tiny \(4 dimensions\), not with {model} \({dimension}\); `twin index` rebuilds it"
+        StoreError,
+        match=rf"built with tiny \(4 dimensions\), not with {model} \({dimension}\); `twin index` rebuilds it",
     ):
         opener(model, dimension)
 

@@ -89,10 +89,10 @@ class Failing(QdrantClient):
 
     gone_at = ""
 
-    def upsert(self, *arguments: Any, **options: Any) -> Any:
-        if self.gone_at == "upsert":
+    def upsert(self, collection: str, *arguments: Any, **options: Any) -> Any:
+        if self.gone_at == "upsert" and "documents" not in collection:
             raise ConnectionResetError
-        return super().upsert(*arguments, **options)
+        return super().upsert(collection, *arguments, **options)
 
     def delete(self, *arguments: Any, **options: Any) -> Any:
         if self.gone_at == "delete":

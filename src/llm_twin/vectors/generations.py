@@ -69,7 +69,9 @@ def fitting(root: Path, meta: Meta, model: str, dimension: int) -> Meta:
     if (meta.model, meta.dimension) != (model, dimension):
         raise OutdatedError(
             f"the index in {root} was built with {meta.model} ({meta.dimension} dimensions), not with {model}"
-            f" ({dimension}); `twin index` rebuilds it, or set TWIN_MODEL back"
+            f" ({dimension}); `twin index` rebuilds it, or set TWIN_MODEL back",
+            meta.model,
+            meta.dimension,
         )
     return meta
 

@@ -155,7 +155,9 @@ class QdrantVectors(PointStore):
             raise OutdatedError(
                 f"the index {self._collection} on {self._address} was built with {built_with} ({dense.size}"
                 f" dimensions), not with {self.model} ({self.dimension}); `twin index` rebuilds it, or set TWIN_MODEL"
-                " back"
+                " back",
+                str(built_with),
+                dense.size,
             )
         self._generation = found
 
