@@ -23,6 +23,7 @@ State = Literal["ok", "missing", "broken"]
 # Extra -> (what it is for, one module that shows it is installed)
 EXTRAS = {
     "parquet": ("export to Parquet", "pyarrow"),
+    "zenml": ("pipelines, caching and a dashboard by ZenML", "zenml"),
     "offline": ("building the embedding model without the Hugging Face Hub", "safetensors"),
     "int8": ("quantising an embedding model, which then embeds twice as fast", "onnx"),
 }

@@ -1,4 +1,4 @@
-"""Run files: YAML with authors and their links, in our form or the handbook's (ZenML run configuration).
+"""Run files: YAML with authors and their links, in our form or one of the handbook's (ZenML run configurations).
 
 authors:
   - name: Ada Lovelace
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
@@ -44,14 +44,18 @@ class LinkEntry(Value):
     expand: int = Field(default=0, ge=0)
 
 
+Links = Annotated[
+    tuple[Annotated[LinkEntry, BeforeValidator(lambda v: {"link": v} if isinstance(v, str) else v)], ...],
+    Field(min_length=1),
+]
+
+
 class AuthorEntry(Value):
     """One author with links."""
 
     name: FullName
     aliases: tuple[str, ...] = ()
-    links: tuple[Annotated[LinkEntry, BeforeValidator(lambda v: {"link": v} if isinstance(v, str) else v)], ...] = (
-        Field(min_length=1)
-    )
+    links: Links
 
 
 class RunFile(Value):
@@ -60,22 +64,62 @@ class RunFile(Value):
     authors: tuple[AuthorEntry, ...] = Field(min_length=1)
 
 
-class HandbookParameters(Value):
+class EtlParameters(Value):
     """The parameters of the handbook's pipeline `digital_data_etl`."""
 
     user_full_name: FullName
-    links: tuple[str, ...] = Field(min_length=1)
+    links: Links
+    aliases: tuple[str, ...] = ()  # ours
 
 
-class HandbookRun(Value):
+class EndToEndParameters(Value):
+    """The parameters of the handbook's pipeline `end_to_end_data`."""
+
+    author_links: tuple[EtlParameters, ...] = Field(min_length=1)
+
+
+class FeatureParameters(Value):
+    """The parameters of the handbook's pipeline `feature_engineering`."""
+
+    author_full_names: tuple[FullName, ...] = Field(min_length=1)
+
+
+class ExportParameters(Value):
+    """The parameters of the handbook's pipeline `export_artifact_to_json`."""
+
+    artifact_names: tuple[str, ...] = Field(min_length=1)
+
+
+Parameters = TypeVar("Parameters", EtlParameters, EndToEndParameters, FeatureParameters, ExportParameters)
+
+
+class HandbookRun(Value, Generic[Parameters]):
     """The handbook's form, less ZenML's own keys."""
 
-    parameters: HandbookParameters
+    parameters: Parameters
+
+
+# The key by which parameters are told apart; without any of them they are those of `digital_data_etl`.
+FORMS: dict[str, type[HandbookRun[Any]]] = {
+    "author_links": HandbookRun[EndToEndParameters],
+    "author_full_names": HandbookRun[FeatureParameters],
+    "artifact_names": HandbookRun[ExportParameters],
+}
+
+
+class Loaded(NamedTuple):
+    """What a run file holds: authors with links, or the parameters of a pipeline that needs none; and ZenML's keys."""
+
+    authors: tuple[AuthorEntry, ...]
+    parameters: FeatureParameters | ExportParameters | None
+    zenml: dict[str, Any]
 
 
 KEYS = tuple(
     dict.fromkeys(
-        key for form in (RunFile, AuthorEntry, LinkEntry, HandbookRun, HandbookParameters) for key in form.model_fields
+        key
+        for form in (RunFile, AuthorEntry, LinkEntry, HandbookRun, EtlParameters, *FORMS.values())
+        for key in form.model_fields
     )
 )
 MESSAGES = {
@@ -92,6 +136,18 @@ MESSAGES = {
 
 def read_run_file(path: Path) -> list[Link]:
     """The links of a run file. Raises `ConfigError` that names file, line and key of what is wrong with it."""
+    loaded = load_run_file(path)
+    if loaded.parameters:
+        raise ConfigError(f"{path}: there are no links in it, but parameters of a ZenML pipeline; give --zenml")
+    return [
+        Link(url=entry.link, author=Author.named(author.name, author.aliases), expand=entry.expand)
+        for author in loaded.authors
+        for entry in author.links
+    ]
+
+
+def load_run_file(path: Path) -> Loaded:
+    """What a run file holds. Raises `ConfigError` that names file, line and key of what is wrong with it."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -106,19 +162,21 @@ def read_run_file(path: Path) -> list[Link]:
         raise ConfigError(f"{where}: no valid YAML: {getattr(error, 'problem', None) or error}") from None
     if tree is None or not isinstance(data, dict):
         raise ConfigError(f"{path}:1: a run file starts with `authors:`; see `twin run --help` for an example")
+    zenml = {key: value for key, value in data.items() if key in ZENML_KEYS}
+    ours = {key: value for key, value in data.items() if key not in ZENML_KEYS}
     try:
-        if "parameters" in data and "authors" not in data:
-            run = HandbookRun.model_validate({key: data[key] for key in data if key not in ZENML_KEYS})
-            author = Author.named(run.parameters.user_full_name)
-            return [Link(url=link, author=author) for link in run.parameters.links]
-        authors = RunFile.model_validate(data).authors
+        if "parameters" not in ours or "authors" in ours:
+            return Loaded(RunFile.model_validate(ours).authors, None, zenml)
+        keys = ours["parameters"] if isinstance(ours["parameters"], dict) else {}
+        form = next((FORMS[key] for key in keys if key in FORMS), HandbookRun[EtlParameters])
+        parameters = form.model_validate(ours).parameters
     except ValidationError as error:
         raise ConfigError(_explain(path, tree, error)) from None
-    return [
-        Link(url=entry.link, author=Author.named(author.name, author.aliases), expand=entry.expand)
-        for author in authors
-        for entry in author.links
-    ]
+    if isinstance(parameters, FeatureParameters | ExportParameters):
+        return Loaded((), parameters, zenml)
+    entries = parameters.author_links if isinstance(parameters, EndToEndParameters) else (parameters,)
+    authors = [AuthorEntry(name=each.user_full_name, aliases=each.aliases, links=each.links) for each in entries]
+    return Loaded(tuple(authors), None, zenml)
 
 
 def _explain(path: Path, tree: yaml.Node, error: ValidationError) -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "forget": ("forget", "Remove an author or a link from warehouse and index."),
     "import": ("imports", "Store the documents of a handbook warehouse dump."),
     "extract": ("extract", "Show what would be stored of a page."),
+    "zenml": ("zenml", "Show ZenML's dashboard and runs, and give it the settings."),
     "doctor": ("doctor", "Check settings, services and installed parts."),
     "demo": ("demo", "Run the main job on a bundled sample author, offline."),
 }

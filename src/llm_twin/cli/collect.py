@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from llm_twin.cli.common import opened, print_json, standard_options
 
+if TYPE_CHECKING:
+    from llm_twin.orchestrate.files import Name
+
+PIPELINES = ("digital_data_etl", "feature_engineering", "end_to_end_data", "export_artifact_to_json")
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--zenml", is_flag=True, help="As ZenML pipelines, with metadata, caching and a dashboard.")
+@click.option("--pipeline", type=click.Choice(PIPELINES), help="Which one; without it, all that FILE asks for.")
+@click.option("--no-cache", is_flag=True, help="Run every step of the pipelines, whatever is unchanged.")
 @standard_options
-def run_command(file: Path, as_json: bool, quiet: bool) -> int:
+def run_command(file: Path, zenml: bool, pipeline: Name | None, no_cache: bool, as_json: bool, quiet: bool) -> int:
     """Collect and index the authors and links of a run file.
 
     \b
@@ -26,9 +35,17 @@ def run_command(file: Path, as_json: bool, quiet: bool) -> int:
               expand: 20
 
     \b
-    Example:
+    Examples:
       twin run authors.yaml
+      twin run authors.yaml --zenml
+      twin run authors.yaml --zenml --pipeline digital_data_etl --no-cache
     """
+    if zenml:
+        from llm_twin.cli.zenml import run_file
+
+        return run_file(file, pipeline, not no_cache, as_json, quiet)
+    if pipeline or no_cache:
+        raise click.UsageError("--pipeline and --no-cache go with --zenml")
     from llm_twin.cli import show
     from llm_twin.runfile import read_run_file
 

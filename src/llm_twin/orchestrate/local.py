@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from llm_twin.documents import Moment, Value
+from llm_twin.documents import Moment, Report, Value
 from llm_twin.errors import ConfigError, StoreError, UsageError
 from llm_twin.locks import held
 from llm_twin.settings import Settings, masked
@@ -29,6 +29,7 @@ from llm_twin.settings import Settings, masked
 if TYPE_CHECKING:
     import psutil
 
+SECRET = "llm-twin"  # noqa: S105 - the name under which ZenML's secret store has our settings
 HOST = "127.0.0.1"
 PORT = 8237  # ZenML's own
 START_SECONDS = 120.0  # a server's first start reads some thousand files
@@ -67,11 +68,11 @@ def prepare(home: Path) -> Path:
     for name, value in {**ENVIRONMENT, "ZENML_CONFIG_PATH": str(folder)}.items():
         os.environ.setdefault(name, value)
     with held(folder / "setup.lock", f"ZenML's state in {folder}", START_SECONDS):
-        _open(folder)
+        _open()
     return folder
 
 
-def _open(folder: Path) -> None:
+def _open() -> None:
     """Import ZenML, which makes its database on first use, and keep its log off the terminal; steps keep theirs."""
     from zenml import logger
     from zenml.client import Client
@@ -79,7 +80,6 @@ def _open(folder: Path) -> None:
     for handler in list(logging.root.handlers):
         if type(handler).__module__ == logger.__name__ and "Console" in type(handler).__name__:
             logging.root.removeHandler(handler)
-    os.environ["ZENML_CONFIG_PATH"] = os.environ.get("ZENML_CONFIG_PATH", str(folder))
     _ = Client().active_stack_model
 
 
@@ -261,6 +261,18 @@ def run_of(run: Any, dashboard: Dashboard | None = None) -> PipelineRun:
     )
 
 
+def reports_of(run: Any) -> list[tuple[str, bool, Report]]:
+    """(step, whether it was cached, report) of every step of a ZenML run that reports."""
+    ours = f"{Report.__module__}.{Report.__qualname__}"
+    return [
+        (name, step.status.value == "cached", artifact.load())
+        for name, step in run.steps.items()
+        for outputs in step.outputs.values()
+        for artifact in outputs
+        if artifact.data_type.import_path == ours
+    ]
+
+
 def runs(folder: Path, limit: int) -> list[PipelineRun]:
     """The last runs, newest first."""
     from zenml.client import Client
@@ -270,10 +282,27 @@ def runs(folder: Path, limit: int) -> list[PipelineRun]:
     return [run_of(run, dashboard) for run in page.items]
 
 
+def settings_here() -> Settings:
+    """The settings where a step runs: environment and `.env`, and for what they leave open ZenML's secret."""
+    from zenml.client import Client
+
+    here = Settings.load()
+    try:
+        secret = Client().get_secret(SECRET, allow_partial_name_match=False, allow_partial_id_match=False)
+    except KeyError:
+        return here
+    given: dict[str, Any] = {}
+    for name, value in secret.secret_values.items():
+        field = name.lower().removeprefix("twin_")
+        if field in Settings.model_fields and field not in here.model_fields_set:
+            given[field] = json.loads(value) if field == "resolve" else value
+    return Settings.load(**given)
+
+
 HERE_ONLY = frozenset({"home", "models"})  # folders of this machine
 
 
-def export_settings(settings: Settings, secret: str) -> dict[str, str]:
+def export_settings(settings: Settings) -> dict[str, str]:
     """Put every setting that was given (environment, `.env`, option) into ZenML's secret store; what was put, masked.
 
     What an earlier export put there and is not given any more is removed.
@@ -293,10 +322,10 @@ def export_settings(settings: Settings, secret: str) -> dict[str, str]:
         shown[variable] = masked(text) if name in ("warehouse", "vectors") else str(value)
     client = Client()
     try:
-        before = client.get_secret(secret, allow_partial_name_match=False, allow_partial_id_match=False)
+        before = client.get_secret(SECRET, allow_partial_name_match=False, allow_partial_id_match=False)
     except KeyError:
         if values:
-            client.create_secret(secret, values)
+            client.create_secret(SECRET, values)
         return shown
     gone = sorted(set(before.values) - set(values))
     client.update_secret(before.id, add_or_update_values=values, remove_values=gone)

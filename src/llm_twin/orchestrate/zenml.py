@@ -27,10 +27,10 @@ from llm_twin.documents import SUCCESSES, Author, Link, Outcome, Report
 from llm_twin.errors import LinkError, Reason, UsageError
 from llm_twin.indexing import Changes, Embedded, Tally
 from llm_twin.orchestrate import materializers, standing
+from llm_twin.orchestrate.local import settings_here
 from llm_twin.orchestrate.standing import Cleaned, EmbeddedDocuments, FeaturePlan
 from llm_twin.runfile import LinkEntry
 from llm_twin.runs import RunLog, Silent
-from llm_twin.settings import Settings
 from llm_twin.twin import Twin
 
 __all__ = ["PIPELINES", "launch", "materializers"]  # importing the materializers registers them
@@ -38,7 +38,6 @@ __all__ = ["PIPELINES", "launch", "materializers"]  # importing the materializer
 log = logging.getLogger(__name__)
 
 SHOWN = 50  # failures and fingerprints in the metadata; the artifacts hold all
-SECRET = "llm-twin"  # noqa: S105 - the name under which ZenML's secret store holds our settings
 
 
 class Logged(Silent):
@@ -52,21 +51,6 @@ class Logged(Silent):
     def say(self, text: str) -> None:
         """See `Progress`."""
         log.info("%s", text)
-
-
-def settings_here() -> Settings:
-    """The settings where a step runs: environment and `.env`, and for what they leave open ZenML's secret."""
-    here = Settings.load()
-    try:
-        secret = Client().get_secret(SECRET, allow_partial_name_match=False, allow_partial_id_match=False)
-    except KeyError:
-        return here
-    given: dict[str, Any] = {}
-    for name, value in secret.secret_values.items():
-        field = name.lower().removeprefix("twin_")
-        if field in Settings.model_fields and field not in here.model_fields_set:
-            given[field] = json.loads(value) if field == "resolve" else value
-    return Settings.load(**given)
 
 
 def configuration() -> str:
