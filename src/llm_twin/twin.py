@@ -21,8 +21,9 @@ from llm_twin.warehouse.store import DocumentFilter, Warehouse
 
 if TYPE_CHECKING:
     from llm_twin.features.chunk import Chunker
+    from llm_twin.indexing import IndexPlan
     from llm_twin.models.embed import Embedder
-    from llm_twin.vectors.store import VectorStore
+    from llm_twin.vectors.store import CleanedDocument, VectorStore
 
 T = TypeVar("T")
 
@@ -143,32 +144,62 @@ class Twin:
         """
         from llm_twin import indexing
 
-        author_ids = None if authors is None else [self.author(name).id for name in authors]
-        if rebuild and author_ids is not None:
-            raise UsageError("a rebuild is of the whole index; leave out the authors")
+        author_ids = self._author_ids(authors, rebuild)
         with self.index_lock():
-            former, rebuild = self._former(rebuild, whole=author_ids is None)
-            if not rebuild:
+            former, why = self._former(rebuild, author_ids)
+            if not why:
                 parts = (self.warehouse, self.vectors, self.embedder, self.chunker, self.progress)
                 return indexing.index(*parts, author_ids=author_ids)
+            if not rebuild:
+                self._say(f"{why}; building the new one aside, searches go on in the former")
             with self._opened_vectors(draft=True) as draft:
                 parts = (self.warehouse, draft, self.embedder, self.chunker, self.progress)
                 return indexing.index(*parts, former=former)
 
-    def _former(self, rebuild: bool, whole: bool) -> tuple[VectorStore | None, bool]:
-        """The index in use, when its vectors are of this model; and whether it has to be rebuilt."""
+    def index_plan(self, authors: Iterable[str] | None = None, *, rebuild: bool = False) -> IndexPlan:
+        """What `index` with these arguments would do, and why, with a time estimate. Nothing is stored."""
+        from llm_twin import indexing
+
+        author_ids = self._author_ids(authors, rebuild)
+        former, why = self._former(rebuild, author_ids)
+        ledger = former.ledger() if former and why else None
+        with self._opened_vectors(draft=bool(why)) as vectors:
+            found = indexing.plan(self.warehouse, vectors, self.chunker, author_ids, ledger)
+            found = found.model_copy(update={"rebuild": why})
+            return indexing.estimated(found, self.warehouse, vectors, self.embedder, self.chunker, former)
+
+    def _author_ids(self, authors: Iterable[str] | None, rebuild: bool) -> list[str] | None:
+        if authors is None:
+            return None
+        if rebuild:
+            raise UsageError("a rebuild is of the whole index; leave out the authors")
+        return [self.author(name).id for name in authors]
+
+    def _former(self, rebuild: bool, author_ids: list[str] | None) -> tuple[VectorStore | None, str]:
+        """The index in use, as far as it can be read, and why it has to be rebuilt ("": it need not be)."""
+        from llm_twin.vectors import open_vectors
+
+        why = "a rebuild was asked for" if rebuild else ""
         try:
-            return self.vectors, rebuild
-        except OutdatedError as error:
-            if not whole:
-                raise
-            self._say(f"{error}: rebuilding it aside, searches go on in the former one")
-        except LockedError:
+            try:
+                former = self.vectors
+            except OutdatedError as error:
+                if author_ids is not None:
+                    raise
+                why = str(error).partition(";")[0]
+                if not error.model:
+                    return None, why
+                former = open_vectors(self.settings, error.model, error.dimension, self._tell)
+            if why:
+                former.ledger()
+                former.vectors_by_hash([""])  # reads the chunks
+        except (LockedError, OutdatedError):
             raise
         except StoreError:
-            if not rebuild:
+            if not why:
                 raise
-        return None, True
+            return None, why  # what is damaged is no obstacle for a new one
+        return former, why
 
     def _opened_vectors(self, draft: bool = False) -> VectorStore:
         from llm_twin.vectors import open_vectors
@@ -188,6 +219,13 @@ class Twin:
     def documents(self, author: str | None = None, **where: Any) -> Iterator[Document]:
         """Documents, newest first. `where`: kind, platform, since, link."""
         return self.warehouse.documents(self.document_filter(author, **where), newest_first=True)
+
+    def cleaned_documents(self, author: str | None = None, **where: Any) -> Iterator[CleanedDocument]:
+        """The feature snapshot of the index: documents as they were cleaned. `where`: kind, platform, since."""
+        from llm_twin.vectors.store import ChunkFilter
+
+        author_id = self.author(author).id if author else None
+        return self.vectors.snapshot(ChunkFilter(author_id=author_id, **where))
 
     def document(self, id_or_link: str) -> Document:
         """One document by id or link. Raises `UsageError` when there is none."""
@@ -225,13 +263,6 @@ class Twin:
         with self.index_lock():
             return pipelines.forget_link(self.warehouse, self.vectors, link)
 
-    # --- inner ---
-
-    def _author(self, name: str) -> Author:
-        if not name.strip():
-            raise UsageError('the author\'s name is empty; give it as --author "Full Name"')
-        return self.warehouse.author(name) or Author.named(name)
-
     @contextmanager
     def index_lock(self) -> Iterator[None]:
         """Keep other processes from writing to the index for the time of the `with` block; waits for its turn."""
@@ -239,6 +270,13 @@ class Twin:
 
         with held(self.home / "index.lock", f"the index of {self.home}", self.settings.lock_wait, self._tell):
             yield
+
+    # --- inner ---
+
+    def _author(self, name: str) -> Author:
+        if not name.strip():
+            raise UsageError('the author\'s name is empty; give it as --author "Full Name"')
+        return self.warehouse.author(name) or Author.named(name)
 
     def _tell(self, holder: str) -> None:
         self._say(f"waiting for {holder}")

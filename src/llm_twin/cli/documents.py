@@ -101,11 +101,13 @@ def show_command(document: str, raw: bool, as_json: bool, quiet: bool) -> None:
 @click.option(
     "--format", "form", type=click.Choice(["jsonl", "parquet", "markdown"]), help="Default: by the target's name."
 )
+@click.option("--cleaned", is_flag=True, help="The texts as they were cleaned for the index, e.g. for training.")
 @filter_options
 @standard_options
 def export_command(
     target: Path,
     form: str | None,
+    cleaned: bool,
     author: str | None,
     kind: str | None,
     platform: str | None,
@@ -122,12 +124,13 @@ def export_command(
       twin documents export corpus.jsonl --author "Ada Lovelace"
       twin documents export corpus.parquet --kind article
       twin documents export notes/ --format markdown
+      twin documents export features.jsonl --cleaned
     """
     from llm_twin.export import export
 
     with opened(quiet=quiet) as twin:
-        documents = twin.documents(author, kind=kind, platform=platform, since=since)
-        number = export(documents, target, form)
+        read = twin.cleaned_documents if cleaned else twin.documents
+        number = export(read(author, kind=kind, platform=platform, since=since), target, form)
     if str(target) == "-":
         return
     if as_json:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from textwrap import fill, indent, shorten
+from typing import TYPE_CHECKING
 
 from rich import markup
 from rich.console import Console
 from rich.table import Table
 
 from llm_twin.documents import Document, DomainCount, Hit, Outcome, Report
+
+if TYPE_CHECKING:
+    from llm_twin.indexing import IndexPlan
 
 STYLES = {
     "new": "green",
@@ -98,8 +104,34 @@ def show_indexed(report: Report) -> None:
     documents = ", ".join(f"{number} {status}" for status, number in summary["documents"].items() if number)
     out.print(
         f"index: {documents or 'no documents'}; {summary['chunks_embedded']} chunks embedded, "
-        f"{summary['chunks']} in the index, {report.seconds:.1f} s"
+        f"{summary['chunks_reused']} reused, {summary['chunks']} in the index, {report.seconds:.1f} s"
     )
+
+
+def show_plan(plan: IndexPlan) -> None:
+    """What an index run would do: a line a document, then the totals."""
+    out = console()
+    if plan.rebuild:
+        out.print(f"[yellow]the whole index is built anew[/]: {escape(plan.rebuild)}")
+    for item in plan.items[:LISTED]:
+        work = (
+            f"{item.chunks_to_embed} to embed, {item.chunks_reused} reused"
+            if item.chunks_to_embed is not None
+            else "can't be read"
+        )
+        style = STYLES[item.status]
+        out.print(f"[{style}]{item.why}[/]  {escape(item.link or item.document_id)}  [dim]{work}[/]")
+    if len(plan.items) > LISTED:
+        out.print(f"[dim]… and {len(plan.items) - LISTED} more[/]")
+    whys = ", ".join(f"{number} {why}" for why, number in Counter(item.why for item in plan.items).items())
+    out.print(
+        f"{_count(len(plan.items), 'document')} to index{f' ({whys})' if whys else ''}, {plan.unchanged} unchanged,"
+        f" {len(plan.removed)} removed; {_count(plan.chunks_to_embed or 0, 'chunk')} to embed,"
+        f" {plan.chunks_reused} reused"
+    )
+    if plan.chunks_a_second:
+        time = timedelta(seconds=round(plan.seconds or 0))
+        out.print(f"about {time} at {plan.chunks_a_second} chunks a second, as measured by {plan.measured}")
 
 
 def show_hits(hits: Iterable[Hit]) -> None:
