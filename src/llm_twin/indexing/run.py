@@ -121,7 +121,10 @@ def index(
             "model": embedder.name,
             "max_tokens": embedder.max_tokens,
         }
-        vectors.publish()
+        if found.stale and not tally.done and not found.unchanged:
+            progress.say("no document could be indexed; the index in use stays as it is")
+        else:
+            vectors.publish()
     return log_book.report()
 
 
@@ -135,6 +138,11 @@ class Tally:
     kinds: dict[str, Counter[str]] = field(default_factory=dict)
     authors: dict[str, Counter[str]] = field(default_factory=dict)
     chunks: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def done(self) -> int:
+        """How many documents were indexed."""
+        return sum(number for status, number in self.statuses.items() if status != "failed")
 
     def count(self, embedded: Embedded) -> None:
         """Add a document."""

@@ -113,7 +113,7 @@ class EdgeVectors(PointStore):
             self._release()
 
     @contextmanager
-    def _opened(self, *, create: bool = False) -> Iterator[bool]:
+    def _opened(self, *, write: bool = False, create: bool = False) -> Iterator[bool]:
         with self._mutex:
             self._timer = None  # whatever is scheduled no longer applies
             done = False
@@ -225,7 +225,7 @@ class EdgeVectors(PointStore):
 
     def _config(self, name: Name) -> qdrant.EdgeConfig:
         sparse = qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf, memory=Memory.Cold)
-        if name != CHUNKS:  # documents have no vectors, but the engine wants some declared
+        if name != CHUNKS:
             return qdrant.EdgeConfig(sparse_vectors={SPARSE: sparse})
         return qdrant.EdgeConfig(
             vectors={DENSE: qdrant.EdgeVectorParams(size=self.dimension, distance=qdrant.Distance.Cosine)},
@@ -285,22 +285,27 @@ class EdgeVectors(PointStore):
         return self._shard(name).count(qdrant.CountRequest(exact=True))
 
     def _query(
-        self, query: list[float] | qdrant.SparseVector, selection: Selection, limit: int
+        self,
+        name: Name,
+        query: list[float] | qdrant.SparseVector,
+        selection: Selection,
+        limit: int,
+        fields: list[str] | bool,
     ) -> list[tuple[str, float, Payload]]:
         request = qdrant.QueryRequest(
             limit=limit,
             query=qdrant.Query.Nearest(query, using=DENSE if isinstance(query, list) else SPARSE),
             filter=_filter(selection),
-            with_payload=True,
+            with_payload=fields,
             params=qdrant.SearchParams(exact=True),
         )
-        return [(str(found.id), found.score, found.payload or {}) for found in self._shard(CHUNKS).query(request)]
+        return [(str(found.id), found.score, found.payload or {}) for found in self._shard(name).query(request)]
 
 
 def _point(point: PointData) -> qdrant.Point:
-    vectors: dict[str, qdrant.NamedVector] = {}
-    if point.dense is not None and point.sparse is not None:
-        vectors = {DENSE: point.dense, SPARSE: point.sparse}
+    vectors: dict[str, qdrant.NamedVector] = {SPARSE: point.sparse}
+    if point.dense is not None:
+        vectors[DENSE] = point.dense
     return qdrant.Point(point.id, vectors, point.payload)
 
 

@@ -18,7 +18,7 @@ from qdrant_edge import SparseVector
 
 from llm_twin.documents import Chunk, digest
 from llm_twin.errors import OutdatedError, StoreError
-from llm_twin.vectors.bm25 import document_terms, query_terms
+from llm_twin.vectors.bm25 import document_query, document_terms, named_terms, passage_query, passage_terms
 from llm_twin.vectors.store import (
     ChunkFilter,
     CleanedDocument,
@@ -37,8 +37,8 @@ DOCUMENTS: Name = "documents"
 NAMES: tuple[Name, ...] = (CHUNKS, DOCUMENTS)
 # Fields that are filtered by, with a payload index each.
 KEYWORDS: dict[Name, tuple[str, ...]] = {
-    CHUNKS: ("document_id", "author_id", "kind", "platform", "text_hash"),
-    DOCUMENTS: ("document_id", "author_id", "kind", "platform"),
+    CHUNKS: ("document_id", "author_id", "kind", "platform", "language", "link", "text_hash"),
+    DOCUMENTS: ("document_id", "author_id", "kind", "platform", "language", "link"),
 }
 DATE = "published_at"
 BATCH = 512  # points written at once: some 2 MB
@@ -51,11 +51,11 @@ T = TypeVar("T")
 
 
 class PointData(NamedTuple):
-    """A point as it is written; a document has no vectors."""
+    """A point as it is written; a document has no dense vector."""
 
     id: str
     dense: list[float] | None
-    sparse: SparseVector | None
+    sparse: SparseVector
     payload: Payload
 
 
@@ -72,8 +72,11 @@ class Selection(NamedTuple):
         if where is None:
             return cls()
         since = where.since.replace(tzinfo=UTC) if where.since and not where.since.tzinfo else where.since
-        matches = where.model_dump(exclude={"since"}, exclude_none=True)
-        return cls({name: [value] for name, value in matches.items()}, since)
+        matches = where.model_dump(exclude={"since", "document_ids"}, exclude_none=True)
+        any_of: dict[str, Sequence[str]] = {name: [value] for name, value in matches.items()}
+        if where.document_ids is not None:
+            any_of["document_id"] = where.document_ids
+        return cls(any_of, since)
 
 
 class PointStore(ABC):
@@ -83,8 +86,11 @@ class PointStore(ABC):
     dimension: int
 
     @abstractmethod
-    def _opened(self, *, create: bool = False) -> AbstractContextManager[bool]:
-        """The store ready for the methods below, with engine errors turned into `StoreError`; False: there is none."""
+    def _opened(self, *, write: bool = False, create: bool = False) -> AbstractContextManager[bool]:
+        """The store ready for the methods below, with engine errors turned into `StoreError`; False: there is none.
+
+        To be asked for `write` where something is written, for `create` where the store is made if there is none.
+        """
 
     @abstractmethod
     def _upsert(self, name: Name, points: Sequence[PointData]) -> None: ...
@@ -111,7 +117,7 @@ class PointStore(ABC):
 
     @abstractmethod
     def _query(
-        self, query: list[float] | SparseVector, selection: Selection, limit: int
+        self, name: Name, query: list[float] | SparseVector, selection: Selection, limit: int, fields: list[str] | bool
     ) -> list[tuple[str, float, Payload]]: ...
 
     @abstractmethod
@@ -203,7 +209,7 @@ class PointStore(ABC):
         ids = sorted(set(document_ids))
         if not ids:
             return
-        with self._opened() as exists:
+        with self._opened(write=True) as exists:
             if not exists:
                 return
             # The ledger last: a document that stands in it is deleted again after a crash.
@@ -258,8 +264,21 @@ class PointStore(ABC):
 
     def sparse(self, query: str, where: ChunkFilter, limit: int) -> list[Scored]:
         """The chunks that match the words of `query` best by BM25, best first. Chunks sharing no word are left out."""
-        terms = query_terms(encodable(query))
+        terms = passage_query(encodable(query))
         return self._search(terms, where, limit) if terms.indices else []
+
+    def sparse_documents(self, query: str, where: ChunkFilter, limit: int) -> list[tuple[str, float]]:
+        """(document id, score) of the documents whose whole text matches `query` best by BM25, best first."""
+        return self._search_documents(document_query(encodable(query)), Selection.of(where), limit)
+
+    def word_scores(self, query: str, document_ids: Collection[str]) -> dict[str, dict[str, float]]:
+        """By document id, what each word and pair of `query` adds to the score that `sparse_documents` gives it."""
+        found: dict[str, dict[str, float]] = {}
+        selection = Selection({"document_id": sorted(document_ids)})
+        for word, terms in named_terms(encodable(query)).items():
+            for document_id, score in self._search_documents(terms, selection, len(document_ids)):
+                found.setdefault(document_id, {})[word] = score
+        return found
 
     def count(self) -> int:
         """How many chunks there are."""
@@ -332,7 +351,7 @@ class PointStore(ABC):
         if limit < 1:
             return []
         with self._opened() as exists:
-            found = self._query(query, Selection.of(where), limit) if exists else []
+            found = self._query(CHUNKS, query, Selection.of(where), limit, True) if exists else []
         hits = [
             Scored(card=card_of(payload), chunk=chunk_of(point, payload), score=score)
             for point, score, payload in found
@@ -343,6 +362,13 @@ class PointStore(ABC):
                 " TWIN_MODEL back"
             )
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))  # ties in an order of their own
+
+    def _search_documents(self, terms: SparseVector, selection: Selection, limit: int) -> list[tuple[str, float]]:
+        if limit < 1 or not terms.indices:
+            return []
+        with self._opened() as exists:
+            found = self._query(DOCUMENTS, terms, selection, limit, ["document_id"]) if exists else []
+        return sorted(((payload["document_id"], score) for _, score, payload in found), key=lambda it: (-it[1], it[0]))
 
     def _check(self, document: Indexed) -> None:
         self._check_model(document.card)
@@ -365,15 +391,16 @@ def chunk_points(document: Indexed) -> Iterator[PointData]:
     """Chunks of a document as points."""
     card = _storable(document.card)
     for chunk, vector in zip(document.chunks, document.vectors, strict=True):
-        text = encodable(chunk.text)
+        text, heading = encodable(chunk.text), encodable(chunk.heading)
+        words = f"{heading}\n\n{text}" if heading else text
         payload = card | {
             "start": chunk.start,
             "end": chunk.end,
-            "heading": encodable(chunk.heading),
+            "heading": heading,
             "text": text,
             "text_hash": text_hash(chunk),
         }
-        yield PointData(str(UUID(chunk.id)), vector.astype(np.float32).tolist(), document_terms(text), payload)
+        yield PointData(str(UUID(chunk.id)), vector.astype(np.float32).tolist(), passage_terms(words), payload)
 
 
 def document_point(document: CleanedDocument) -> PointData:
@@ -385,7 +412,8 @@ def document_point(document: CleanedDocument) -> PointData:
         "metadata": json.dumps(document.metadata),  # a text: its keys and values may be anything
         "text": encodable(document.text),
     }
-    return PointData(document_point_id(document.document_id), None, None, payload)
+    words = document_terms(f"{payload['title']}\n\n{payload['text']}")
+    return PointData(document_point_id(document.document_id), None, words, payload)
 
 
 def _storable(card: DocumentCard) -> Payload:

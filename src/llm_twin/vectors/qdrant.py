@@ -198,26 +198,29 @@ class QdrantVectors(PointStore):
             raise StoreError(f"the vector server {self._address}: {' '.join(str(error).split())[:300]}") from None
 
     @contextmanager
-    def _opened(self, *, create: bool = False) -> Iterator[bool]:
+    def _opened(self, *, write: bool = False, create: bool = False) -> Iterator[bool]:
         with self._errors():
-            if not self._generation:
-                self._look(self._client)
+            if write or create or not self._generation:
+                self._look(self._client)  # another process may have put another index there
             if create and not self._generation:
                 self._create()
-            yield self._generation is not None
+            try:
+                yield self._generation is not None
+            except UnexpectedResponse:
+                self._look(self._client)  # says so when the vectors there are of another model now
+                raise
 
     def _create(self) -> None:
         """Make the two collections, and their aliases last, so that a half-made index is never seen."""
         number = uuid4().hex[:8]
         made: Generation = {name: f"{self._alias(name, draft=False)}_{number}" for name in NAMES}
         for name in NAMES:
-            with_vectors = name == CHUNKS
             dense = models.VectorParams(size=self.dimension, distance=models.Distance.COSINE)
             sparse = models.SparseVectorParams(modifier=models.Modifier.IDF)
             self._client.create_collection(
                 made[name],
-                vectors_config={DENSE: dense} if with_vectors else {},
-                sparse_vectors_config={SPARSE: sparse} if with_vectors else None,
+                vectors_config={DENSE: dense} if name == CHUNKS else {},
+                sparse_vectors_config={SPARSE: sparse},
                 hnsw_config=models.HnswConfigDiff(m=0),  # no graph: searches are exact
             )
             schemas = dict.fromkeys(KEYWORDS[name], models.PayloadSchemaType.KEYWORD)
@@ -289,15 +292,15 @@ class QdrantVectors(PointStore):
         return self._client.count(self._alias(name), exact=True).count
 
     def _query(
-        self, query: list[float] | SparseVector, selection: Selection, limit: int
+        self, name: Name, query: list[float] | SparseVector, selection: Selection, limit: int, fields: list[str] | bool
     ) -> list[tuple[str, float, Payload]]:
         found = self._client.query_points(
-            self._alias(CHUNKS),
+            self._alias(name),
             query=query if isinstance(query, list) else _sparse(query),
             using=DENSE if isinstance(query, list) else SPARSE,
             query_filter=_filter(selection),
             limit=limit,
-            with_payload=True,
+            with_payload=fields,
             search_params=models.SearchParams(exact=True),
         )
         return [(str(point.id), point.score, point.payload or {}) for point in found.points]
@@ -312,9 +315,9 @@ def _without(alias: str) -> models.DeleteAliasOperation:
 
 
 def _point(point: PointData) -> models.PointStruct:
-    vectors: dict[str, models.Vector] = {}
-    if point.dense is not None and point.sparse is not None:
-        vectors = {DENSE: point.dense, SPARSE: _sparse(point.sparse)}
+    vectors: dict[str, models.Vector] = {SPARSE: _sparse(point.sparse)}
+    if point.dense is not None:
+        vectors[DENSE] = point.dense
     return models.PointStruct(id=point.id, vector=vectors, payload=point.payload)
 
 

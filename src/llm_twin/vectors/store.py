@@ -1,7 +1,8 @@
 """The contract of a vector store: cleaned documents, and their chunks with a dense and a sparse vector each.
 
-Two collections. `documents`, without vectors, is at once the feature snapshot for training and the ledger: each
-document with its cleaned text and the fingerprint that its chunks were built from. `chunks` is what is searched.
+Two collections. `documents`, without embeddings, is at once the feature snapshot for training and the ledger: each
+document with its cleaned text, the weights of its words, and the fingerprint that its chunks were built from. `chunks`
+is what passages are found in.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pydantic import Field
 
 from llm_twin.documents import Chunk, Kind, Moment, Value, digest
 
-VERSION = "2"  # of what is stored, the weights of terms included; part of every fingerprint
+VERSION = "3"  # of what is stored, the weights of terms included; part of every fingerprint
 Vectors = NDArray[np.float32]  # (n, dimension), rows L2-normalised
 
 
@@ -27,6 +28,9 @@ class ChunkFilter(Value):
     author_id: str | None = None
     kind: Kind | None = None
     platform: str | None = None
+    language: str | None = None
+    link: str | None = None  # canonical
+    document_ids: tuple[str, ...] | None = None
     since: datetime | None = None  # published at or after; documents without a date are left out
 
 
@@ -157,6 +161,17 @@ class VectorStore(Protocol):
 
     def sparse(self, query: str, where: ChunkFilter, limit: int) -> list[Scored]:
         """The chunks that match the words of `query` best by BM25, best first. Chunks sharing no word are left out."""
+        ...
+
+    def sparse_documents(self, query: str, where: ChunkFilter, limit: int) -> list[tuple[str, float]]:
+        """(document id, score) of the documents whose whole text matches `query` best by BM25, best first.
+
+        Pairs of neighbouring words count beside words. Unfinished documents are among them.
+        """
+        ...
+
+    def word_scores(self, query: str, document_ids: Collection[str]) -> dict[str, dict[str, float]]:
+        """By document id, what each word and pair of `query` adds to the score that `sparse_documents` gives it."""
         ...
 
     def count(self) -> int:
