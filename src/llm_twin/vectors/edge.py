@@ -21,7 +21,7 @@ from llm_twin import locks
 from llm_twin.errors import LockedError, StoreError, TwinError
 from llm_twin.vectors import generations
 from llm_twin.vectors.generations import DRAFT, IN_USE, Meta
-from llm_twin.vectors.points import (
+from llm_twin.vectors.payloads import (
     CHUNKS,
     DATE,
     DENSE,
@@ -31,9 +31,9 @@ from llm_twin.vectors.points import (
     Name,
     Payload,
     PointData,
-    PointStore,
     Selection,
 )
+from llm_twin.vectors.points import PointStore
 
 # How long the folder stays open after a call when nobody waits for it: opening costs 0.1 to 0.5 s, and calls come in
 # groups (a search makes two). Embedding a batch takes longer, so another process gets in between two writes.

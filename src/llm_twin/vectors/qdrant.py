@@ -21,7 +21,7 @@ from qdrant_edge import SparseVector
 
 from llm_twin.errors import OutdatedError, StoreError, TwinError
 from llm_twin.settings import masked
-from llm_twin.vectors.points import (
+from llm_twin.vectors.payloads import (
     CHUNKS,
     DATE,
     DENSE,
@@ -32,9 +32,9 @@ from llm_twin.vectors.points import (
     Name,
     Payload,
     PointData,
-    PointStore,
     Selection,
 )
+from llm_twin.vectors.points import PointStore
 
 OPEN_SECONDS = 5  # to reach the server
 WORK_SECONDS = 60  # for one request; a busy server may take a while to write a batch
