@@ -118,7 +118,7 @@ class Loaded(NamedTuple):
 KEYS = tuple(
     dict.fromkeys(
         key
-        for form in (RunFile, AuthorEntry, LinkEntry, HandbookRun, EtlParameters, *FORMS.values())
+        for form in (RunFile, AuthorEntry, LinkEntry, HandbookRun[Any], EtlParameters)
         for key in form.model_fields
     )
 )

@@ -28,6 +28,7 @@ class Planned(Value):
 def read_pipelines(file: Path, pipeline: Name | None = None) -> list[Planned]:
     """What a run file asks for: without `pipeline`, all that it has the parameters for. Raises `ConfigError`."""
     authors, parameters, options = load_run_file(file)
+    made: dict[Name, list[dict[str, Any]]]
     match parameters:
         case ExportParameters():
             made = {"export_artifact_to_json": [{"artifact_names": list(parameters.artifact_names)}]}

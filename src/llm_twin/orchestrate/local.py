@@ -155,7 +155,7 @@ def _let_in(password: str) -> str:
             password=password, active=True, email_opted_in=False, user_metadata={**user.user_metadata, **answered}
         ),
     )
-    return user.name
+    return str(user.name)
 
 
 def _start(folder: Path, port: int, url: str, log: Path) -> subprocess.Popen[bytes]:

@@ -68,7 +68,8 @@ def _links(author: Author, links: list[Any]) -> list[Link]:
     return [Link(url=entry.link, author=author, expand=entry.expand) for entry in entries]
 
 
-CACHED = CachePolicy(include_artifact_ids=False, cache_func=configuration)
+# What a step was given counts by its content; where it came from does not.
+CACHED = CachePolicy.model_validate({"include_artifact_ids": False, "cache_func": f"{__name__}.configuration"})
 
 
 # --- collection ---
@@ -165,7 +166,7 @@ def query_data_warehouse(
     with _twin() as twin:
         ids = tuple(sorted({twin.author(name).id for name in author_full_names})) or None
         plan = standing.plan_features(twin, ids)
-        facts = {
+        facts: dict[str, Any] = {
             "query": {"author_full_names": author_full_names},
             "retrieved": {
                 "to_index": len(plan.items),
@@ -192,7 +193,7 @@ def clean_documents(plan: FeaturePlan) -> Annotated[Cleaned, "cleaned_documents"
             with twin.index_lock():
                 failed = indexing.clean_documents(twin.warehouse, twin.vectors, plan.items)
     done = Cleaned(documents=len(plan.items) - len(failed), failed=tuple(failed))
-    facts = {
+    facts: dict[str, Any] = {
         "documents": done.documents,
         "failed": len(failed),
         "kinds": Counter(str(item.kind) for item in plan.items),
