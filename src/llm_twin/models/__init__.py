@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_twin.errors import ConfigError
 from llm_twin.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ def open_embedder(settings: Settings) -> Embedder:
 
     Raises `ConfigError` when it is not to be had, or its files are not those of an embedding model.
     """
+    if settings.model_url:
+        return _open_endpoint(settings)
     from llm_twin.models.embed import OnnxEmbedder
     from llm_twin.models.fetch import model_folder
 
@@ -26,6 +29,17 @@ def open_embedder(settings: Settings) -> Embedder:
 
         return OnnxEmbedder(int8_folder(settings.model, cache), name, settings.model)
     return OnnxEmbedder(model_folder(settings.model, cache), name, settings.model)
+
+
+def _open_endpoint(settings: Settings) -> Embedder:
+    from llm_twin.models.counting import counted
+    from llm_twin.models.endpoint import EndpointEmbedder
+
+    if settings.precision != "fp32":
+        raise ConfigError("TWIN_PRECISION: int8 is for models that run here; leave it, or leave TWIN_MODEL_URL empty")
+    tokenizer, recipe = counted(settings.model, settings.models.expanduser())
+    key = settings.model_key.get_secret_value() if settings.model_key else ""
+    return EndpointEmbedder(settings.model_url, key, settings.model, tokenizer, recipe, settings.model_tokens)
 
 
 def model_name(settings: Settings) -> str:

