@@ -96,7 +96,10 @@ def test_without_a_name_there_is_no_reranker() -> None:
 def test_what_is_no_cross_encoder_is_one_clear_line(tmp_path: Path) -> None:
     for folder, line in (
         (tiny_bert(tmp_path / "embedder"), "is no cross-encoder: its graph gives last_hidden_state, not logits"),
-        (tiny_bert(tmp_path / "topics", labels=5), r"can't score a passage: its graph gives logits of shape \(5,\): it has other labels"),
+        (
+            tiny_bert(tmp_path / "topics", labels=5),
+            r"can't score a passage: its graph gives logits of shape \(5,\): it has other labels",
+        ),
         (tmp_path, "TWIN_RERANKER: no model.onnx in the folder"),
     ):
         with pytest.raises(ConfigError, match=line) as caught:
