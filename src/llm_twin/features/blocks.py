@@ -7,6 +7,7 @@ starts.
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,24 +15,18 @@ from itertools import pairwise
 
 from tokenizers import Tokenizer
 
-# What a cut costs, on the scale on which a chunk that is quite empty costs 1.
-SECTION = 0.0
-PARAGRAPH = 0.1
-ITEM = 0.2
-ROW = 0.3
-LINE = 0.35
-SENTENCE = 0.4
-INTRODUCED = 0.6  # before what the line above announces
-GLUED = 2.0  # between a heading and its text, a comment and its function
+from llm_twin.features.costs import CLOSING, GLUED, LINE, PARAGRAPH, SENTENCE, WORD
 
 SMALL_LEAD = 1 / 8  # of the room: what is glued and larger may stand alone
+CHARACTERS = 32  # of a token at most: some tokenizers take a word of any length for one unknown token
+JOINER = "\u200d"  # between the parts of one emoji
+SMALLEST = 1 / 32  # of the room: lines of fewer tokens are taken together, so that the ways to cut stay few
 SLICE = 50_000  # characters given to the tokenizer at a time: memory stays flat
 
 # Unicode UAX 29, sentence boundaries: a terminator, closing marks, white space; full-width ones need no space.
 SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]*_`]*\s+|[。！？｡]+[”’」』）]*\s*")  # noqa: RUF001
 INITIAL = re.compile(r"(?:^|[\s(])(?:\w|e\.g|i\.e|cf|vs|Dr|Mr|Mrs|Ms|Prof|St|No|Fig|etc)\.$")
 LINE_END = re.compile(r"\r\n?|\n")
-CLOSING = re.compile(r"\s*(?:[)}\]]|end\b)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +71,15 @@ class TokenCount:
                 self._starts += [start + offset for offset, _ in encoding.offsets]
 
     def __call__(self, start: int, end: int) -> int:
-        """How many tokens begin in `text[start:end]`."""
-        return bisect_left(self._starts, end) - bisect_left(self._starts, start)
+        """How many tokens begin in `text[start:end]`, but at least one for every `CHARACTERS` of them."""
+        found = bisect_left(self._starts, end) - bisect_left(self._starts, start)
+        return max(found, (end - start) // CHARACTERS)
+
+    def reach(self, start: int, tokens: int) -> int:
+        """Where the text with that many tokens from `start` ends."""
+        last = bisect_left(self._starts, start) + tokens
+        reach = start + tokens * CHARACTERS
+        return min(reach, self._starts[last]) if last < len(self._starts) else reach
 
 
 @dataclass
@@ -87,18 +89,24 @@ class Units:
     text: str
     count: TokenCount
     room: Callable[[tuple[str, ...]], int]
-    pieces: Callable[[str], list[str]]  # of what has neither lines nor sentences that fit
     _sections: int = field(default=0, init=False)
 
     def of(self, block: Block) -> list[Unit]:
         """The units of a block, in order; none without a token of its own but where the whole has none."""
         units: list[Unit] = []
         for unit in self._torn(block, (), 0, block.cut):
-            if (units and not unit.tokens) or (units and not units[-1].tokens):
+            if units and self._tiny(units[-1], unit):
                 units[-1] = _joined(units[-1], unit)
             else:
                 units.append(unit)
         return units
+
+    def _tiny(self, before: Unit, unit: Unit) -> bool:
+        """Whether there is no point in a cut between the two."""
+        if not unit.tokens or not before.tokens:
+            return True
+        small = before.tokens + unit.tokens <= self.room(unit.path) * SMALLEST
+        return small and unit.cut >= LINE and unit.section == before.section
 
     def _torn(self, block: Block, path: tuple[str, ...], section: int, cut: float, lead: int = 0) -> Iterator[Unit]:
         """`lead`: tokens of what stands glued before the block, a heading, for which there should be room as well."""
@@ -134,10 +142,26 @@ class Units:
                 if self.count(row_start, row_end) <= room:
                     yield row_start, row_end, cut if row_start == start else SENTENCE + 0.1
                     continue
-                position = row_start
-                for piece in self.pieces(self.text[row_start:row_end]):
-                    yield position, position + len(piece), cut if position == start else 1.0
-                    position += len(piece)
+                for a, b in pairwise(self._crumbs(row_start, row_end, room)):
+                    yield a, b, cut if a == start else WORD
+
+    def _crumbs(self, start: int, end: int, room: int) -> list[int]:
+        """Where to cut what has neither lines nor sentences that fit: between words, else between characters."""
+        edges = [start]
+        while self.count(edges[-1], end) > room:
+            last = min(self.count.reach(edges[-1], room), end - 1)
+            half = (edges[-1] + last) // 2
+            word = max(self.text.rfind(space, half, last) for space in " \t\n") + 1
+            place = max(word or last, edges[-1] + 1)
+            while place - 1 > half and self._joins(place):
+                place -= 1
+            edges.append(place)
+        return [*edges, end]
+
+    def _joins(self, place: int) -> bool:
+        """Whether the characters before and at `place` are seen as one."""
+        before, after = self.text[place - 1], self.text[place]
+        return JOINER in (before, after) or unicodedata.category(after) in ("Mn", "Me", "Mc", "Sk")
 
 
 def _joined(first: Unit, second: Unit) -> Unit:

@@ -8,10 +8,9 @@ headings, "Title › Section", which counts.
 from __future__ import annotations
 
 import re
-from functools import cached_property, reduce
+from functools import reduce
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
 from llm_twin.documents import Chunk, Document, Kind, digest
@@ -96,12 +95,6 @@ class Chunker:
             for start, end, heading in whole.stretches()
         )
 
-    @cached_property
-    def crumbs(self) -> TextSplitter:
-        """For what has neither lines nor sentences that fit: words, then characters."""
-        most = self.max_tokens - self.overlap - self.max_tokens // HEADING_SHARE
-        return TextSplitter.from_huggingface_tokenizer(self.tokenizer, most, trim=False)
-
     def tokens(self, text: str) -> int:
         """How many tokens a text has, special ones not counted."""
         return len(self.tokenizer.encode(text, add_special_tokens=False).ids)
@@ -148,7 +141,7 @@ class _Text:
             limit -= over  # a tokenizer for which the tokens of the parts are not those of the whole
             if limit < FEWEST_TOKENS:
                 break
-        return self._torn(found)
+        return self._halved(found)
 
     def _stretches(self, limit: int) -> list[tuple[int, int, str]]:
         overlap = self.chunker.overlap
@@ -156,7 +149,7 @@ class _Text:
         def room(path: tuple[str, ...]) -> int:
             return limit - overlap - self.heading(path)[1]
 
-        units = Units(self.text, self.count, room, self.chunker.crumbs.chunks).of(self.block)
+        units = Units(self.text, self.count, room).of(self.block)
         found: list[tuple[int, int, str]] = []
         start = 0
         for first, end in packed(units, room, limit - overlap, OWN_CODE if self.dotted else OWN_SECTION):
@@ -191,16 +184,20 @@ class _Text:
         encodings = self.chunker.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return [len(encoding.ids) for encoding in encodings]
 
-    def _torn(self, found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-        """The last resort: chunks that are over the limit cut into words or characters, without a heading."""
+    def _halved(self, found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+        """The last resort: chunks that are over the limit cut in the middle until they fit, without a heading."""
         fitting: list[tuple[int, int, str]] = []
-        for (start, end, heading), size in zip(found, self._sizes(found), strict=True):
-            if size <= self.chunker.max_tokens:
+        waiting = list(reversed(found))
+        while waiting:
+            start, end, heading = waiting.pop()
+            if self._sizes([(start, end, heading)])[0] <= self.chunker.max_tokens or end - start == 1:
                 fitting.append((start, end, heading))
-                continue
-            for piece in self.chunker.crumbs.chunks(self.text[start:end]):
-                fitting.append((start, start + len(piece), ""))
-                start += len(piece)
+            elif heading:
+                waiting.append((start, end, ""))
+            else:
+                middle = (start + end) // 2
+                word = self.text.rfind(" ", start + (middle - start) // 2, middle) + 1
+                waiting += [(word or middle, end, ""), (start, word or middle, "")]
         return fitting
 
 

@@ -10,16 +10,8 @@ from itertools import pairwise
 
 from markdown_it import MarkdownIt
 
-from llm_twin.features.blocks import (
-    GLUED,
-    INTRODUCED,
-    ITEM,
-    LINE_END,
-    PARAGRAPH,
-    ROW,
-    SECTION,
-    Block,
-)
+from llm_twin.features.blocks import LINE_END, Block
+from llm_twin.features.costs import GLUED, INTRODUCED, ITEM, PARAGRAPH, ROW, SECTION
 
 NESTING = 8  # of lists and quotes; deeper ones are lines of what they stand in
 FRONT_MATTER = re.compile(r"---[ \t]*\n(?:.*\n){0,200}?---[ \t]*(?:\n|\Z)")

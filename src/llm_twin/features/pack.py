@@ -47,20 +47,23 @@ def _by_section(units: Sequence[Unit]) -> list[list[Unit]]:
 def _best(units: Sequence[Unit], room: Callable[[tuple[str, ...]], int], limit: int) -> Iterator[tuple[int, int]]:
     costs, befores = [0.0], [0]
     for end in range(1, len(units) + 1):
-        path, tokens, mixed = units[end - 1].path, 0, 0.0
+        after = units[end - 1]
+        path, free, tokens, mixed = after.path, room(after.path), 0, 0.0
         best, before = float("inf"), end - 1
         for first in range(end - 1, -1, -1):
             unit = units[first]
             tokens += unit.tokens
-            if tokens > limit and first < end - 1:
-                break
-            path = common(path, unit.path)
-            free = room(path)
-            if first < end - 1:
-                mixed += MIXED * (unit.section != units[first + 1].section)
-                if tokens > free:
-                    continue
-            cost = costs[first] + (1 - min(1.0, tokens / free)) ** 2 + mixed + (unit.cut if first else 0)
+            if unit.section != after.section:
+                mixed += MIXED
+                path = common(path, unit.path)
+                free = room(path)
+            after = unit
+            if tokens > free and first < end - 1:
+                if tokens > limit:
+                    break
+                continue
+            empty = 1 - tokens / free if tokens < free else 0.0
+            cost = costs[first] + empty * empty + mixed + (unit.cut if first else 0.0)
             if cost < best:
                 best, before = cost, first
         costs.append(best)
