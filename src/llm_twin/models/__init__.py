@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_twin.errors import ConfigError
-from llm_twin.settings import Settings
+from llm_twin.settings import Settings, masked
 
 if TYPE_CHECKING:
     from llm_twin.models.embed import Embedder
@@ -40,6 +40,20 @@ def _open_endpoint(settings: Settings) -> Embedder:
     tokenizer, recipe = counted(settings.model, settings.models.expanduser())
     key = settings.model_key.get_secret_value() if settings.model_key else ""
     return EndpointEmbedder(settings.model_url, key, settings.model, tokenizer, recipe, settings.model_tokens)
+
+
+def at_hand(settings: Settings) -> str:
+    """Where the embedding model would come from without the Hub, in words; "" when it would not."""
+    from llm_twin.models.fetch import is_at_hand
+    from llm_twin.models.quantize import is_quantised
+
+    cache = settings.models.expanduser()
+    if settings.model_url:
+        return f"the endpoint {masked(settings.model_url)}"
+    if settings.precision == "int8" and is_quantised(settings.model, cache):
+        return "the cache"
+    found = is_at_hand(settings.model, cache)
+    return f"the {found}" if found else ""
 
 
 def model_name(settings: Settings) -> str:

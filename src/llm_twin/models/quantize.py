@@ -14,8 +14,11 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from llm_twin.errors import ConfigError
-from llm_twin.models.embed import OnnxEmbedder
+from llm_twin.models.embed import OnnxEmbedder, first_tokens
 from llm_twin.models.fetch import cache_key, cached, model_folder
 from llm_twin.models.folder import first_line, graph_file
 
@@ -50,6 +53,11 @@ def int8_folder(name: str, cache: Path) -> Path:
     return cached(cache, int8_key(name), make, whole=REPORT)
 
 
+def is_quantised(name: str, cache: Path) -> bool:
+    """Whether the quantised model is in the cache."""
+    return (cache / int8_key(name) / REPORT).is_file()
+
+
 def int8_key(name: str) -> str:
     """The name of the quantised model's folder in the cache."""
     return f"{cache_key(name)}--int8"
@@ -60,13 +68,14 @@ def _quantise(source: Path, target: Path, name: str) -> None:
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
-    full = OnnxEmbedder(source, name).encode(SENTENCES)
+    model = OnnxEmbedder(source, name)
+    texts = [first_tokens(sentence, model.tokenizer, model.max_tokens) for sentence in SENTENCES]
+    full = model.encode(texts)
     cosine = 0.0
     # Processors without 8-bit dot products add up in 16 bits, which overflow unless the weights have 7 bits only.
     for bits in (8, 7):
         _write(source, target / "model.onnx", bits)
-        small = OnnxEmbedder(target, name).encode(SENTENCES)
-        cosine = float((full * small).sum(1).min())
+        cosine = _least_cosine(full, target, name, texts)
         if cosine >= LEAST_COSINE:
             report = {"bits": bits, "cosine": round(cosine, 4)}
             (target / REPORT).write_text(json.dumps(report), "utf-8")
@@ -74,6 +83,13 @@ def _quantise(source: Path, target: Path, name: str) -> None:
     raise ConfigError(
         f"TWIN_PRECISION: {name} loses too much with int8 (cosine {cosine:.3f} to its own vectors); use fp32"
     )
+
+
+def _least_cosine(full: NDArray[np.float32], folder: Path, name: str, texts: list[str]) -> float:
+    try:
+        return float((full * OnnxEmbedder(folder, name).encode(texts)).sum(1).min())
+    except (ConfigError, ValueError):  # rounded to nothing
+        return 0.0
 
 
 def _write(source: Path, target: Path, bits: int) -> None:
