@@ -14,6 +14,8 @@ import llm_twin.features.chunk
 from indexing_world import ADA, BEN, WordsEmbedder, article, contents, opened
 from llm_twin import Twin
 
+# A hundred indexes are made and flushed: on a busy disk that takes minutes.
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 PARAGRAPHS = [
     "Bread needs flour, water, salt and time. " * 4,
     "A sail is trimmed to the wind, and eased when it backs. " * 4,
@@ -84,7 +86,7 @@ def play(twin: Twin, embedder: Stopping, step: tuple[Any, ...]) -> None:
 @given(steps=steps)
 def test_after_any_changes_the_index_is_what_a_build_from_scratch_gives(steps: list[tuple[Any, ...]]) -> None:
     version, model = llm_twin.features.chunk.VERSION, 1
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("llm_twin.indexing.embedding.BATCH_CHUNKS", 2)
         patch.setattr("llm_twin.indexing.run.BATCH_DOCUMENTS", 2)
         home = Path(folder) / "home"

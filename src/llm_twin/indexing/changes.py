@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from pydantic import ValidationError
+
 from llm_twin.documents import Document, Kind, Status, Value, digest
 from llm_twin.errors import TwinError
 from llm_twin.vectors.store import VERSION, LedgerEntry, VectorStore
@@ -123,7 +125,7 @@ def read(warehouse: Warehouse, document_id: str) -> Document | Exception | None:
     """A document of the warehouse, None when it is gone; an error that is its own is returned."""
     try:
         return warehouse.get(document_id)
-    except TwinError:
+    except TwinError as error:
+        if isinstance(error.__cause__, ValidationError):  # the record, not the warehouse
+            return error
         raise
-    except Exception as error:  # noqa: BLE001 - a record that is broken may break anything
-        return error

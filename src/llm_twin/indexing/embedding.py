@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BATCH_CHUNKS = 256  # embedded and stored together: some ten seconds of work lost at most when a run is killed
+BATCH_CHARACTERS = 2_000_000  # of them: a token may be a megabyte of data
 READ_DOCUMENTS = 8  # cleaned texts read at once
 HOPELESS = 20  # documents in a row that can't be embedded: it is not the documents' fault
 
@@ -122,13 +123,16 @@ def cut(chunker: Chunker, document: CleanedDocument) -> tuple[Chunk, ...]:
 
 
 def _batches(parts: Iterable[_Part]) -> Iterator[list[_Part]]:
-    """Parts in lists of some `BATCH_CHUNKS` chunks."""
+    """Parts in lists of some `BATCH_CHUNKS` chunks, fewer of long ones."""
     batch: list[_Part] = []
+    chunks = characters = 0
     for part in parts:
         batch.append(part)
-        if sum(len(each.chunks) for each in batch) >= BATCH_CHUNKS:
+        chunks += len(part.chunks)
+        characters += sum(len(chunk.text) for chunk in part.chunks)
+        if chunks >= BATCH_CHUNKS or characters >= BATCH_CHARACTERS:
             yield batch
-            batch = []
+            batch, chunks, characters = [], 0, 0
     if batch:
         yield batch
 

@@ -171,7 +171,7 @@ class Tally:
             },
             "chunks_embedded": self.chunks["embedded"],
             "chunks_reused": self.chunks["reused"],
-            "embed_seconds": round(self.seconds, 3),
+            "embed_seconds": round(self.seconds, 6),
             "kinds": {name: dict(counts) for name, counts in sorted(self.kinds.items())},
             "authors": {name: dict(counts) for name, counts in sorted(self.authors.items())},
         }
