@@ -35,7 +35,6 @@ PORT = 8237  # ZenML's own
 START_SECONDS = 120.0  # a server's first start reads some thousand files
 STOP_SECONDS = 10.0
 INSTALL = "pip install 'llm-twin[zenml]' (in an environment of its own: it holds pydantic and click back)"
-
 # What ZenML reads from the environment. A value that is set already is left as it is: it may name a team's server.
 ENVIRONMENT = {
     "ZENML_ANALYTICS_OPT_IN": "false",
@@ -172,6 +171,7 @@ def _start(folder: Path, port: int, url: str, log: Path) -> subprocess.Popen[byt
         "ZENML_SERVER_AUTO_ACTIVATE": "true",
         "ZENML_SERVER_CORS_ALLOW_ORIGINS": url,
         "ZENML_SERVER_DEPLOYMENT_TYPE": "local",
+        "ZENML_SERVER_SECURE_HEADERS_CSP": _only_from_here(port),
         "ZENML_SERVER_DISPLAY_ANNOUNCEMENTS": "false",
         "ZENML_SERVER_DISPLAY_UPDATES": "false",
         "DISABLE_DATABASE_MIGRATION": "true",
@@ -188,6 +188,27 @@ def _start(folder: Path, port: int, url: str, log: Path) -> subprocess.Popen[byt
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def _only_from_here(port: int) -> str:
+    """A content security policy: the dashboard's own widgets and visitor tracker, served from elsewhere, don't load.
+
+    ZenML strips quotes off the ends of what it is given, so no directive begins or ends with one.
+    """
+    here = f"http://{HOST}:{port}"
+    also = f"http://localhost:{port}"
+    directives = {
+        "default-src": f"{here} {also}",
+        "script-src": f"{here} 'self' 'unsafe-inline' 'unsafe-eval' {also}",
+        "style-src": f"{here} 'self' 'unsafe-inline' {also}",
+        "connect-src": f"{here} {also}",
+        "img-src": f"{here} {also} data: blob:",
+        "font-src": f"{here} {also} data:",
+        "frame-src": f"{here} {also} data: blob:",
+        "base-uri": f"{here} {also}",
+        "form-action": f"{here} {also}",
+    }
+    return "; ".join(f"{name} {sources}" for name, sources in directives.items())
 
 
 def _answers(url: str) -> bool:
