@@ -67,8 +67,8 @@ Opener = Callable[..., VectorStore]  # opens one and the same store, time and ag
 def _edge(tmp_path: Path) -> Iterator[tuple[Opener, Callable[[], bool]]]:
     path = tmp_path / "home" / "vectors"
 
-    def opener(model: str = "tiny", dimension: int = DIMENSION) -> VectorStore:
-        return EdgeVectors(path, model, dimension, 10)
+    def opener(model: str = "tiny", dimension: int = DIMENSION, draft: bool = False) -> VectorStore:
+        return EdgeVectors(path, model, dimension, 10, draft=draft)
 
     yield opener, lambda: path.parent.exists()
 
@@ -76,11 +76,15 @@ def _edge(tmp_path: Path) -> Iterator[tuple[Opener, Callable[[], bool]]]:
 def _client(client: QdrantClient) -> Iterator[tuple[Opener, Callable[[], bool]]]:
     collection = f"test-{uuid4().hex}"
 
-    def opener(model: str = "tiny", dimension: int = DIMENSION) -> VectorStore:
-        return QdrantVectors("http://test", None, collection, model, dimension, client)
+    def opener(model: str = "tiny", dimension: int = DIMENSION, draft: bool = False) -> VectorStore:
+        return QdrantVectors("http://test", None, collection, model, dimension, client, draft=draft)
 
-    yield opener, lambda: client.collection_exists(collection)
-    client.delete_collection(collection)
+    def names() -> list[str]:
+        return [each.name for each in client.get_collections().collections if each.name.startswith(collection)]
+
+    yield opener, lambda: bool(names())
+    for name in names():
+        client.delete_collection(name)
     client.close()
 
 

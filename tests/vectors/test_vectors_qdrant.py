@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 from qdrant_client import QdrantClient, models
 
-from llm_twin.errors import ConfigError, StoreError
+from llm_twin.errors import ConfigError, OutdatedError, StoreError
 from llm_twin.settings import Settings
 from llm_twin.vectors import open_vectors, qdrant
 from llm_twin.vectors.edge import EdgeVectors
@@ -118,6 +118,59 @@ def test_a_write_cut_short_leaves_the_ledger_stale_and_is_made_good_by_the_next(
     store.put([new])
     assert store.ledger()[old.card.document_id].fingerprint == "a-2"
     assert store.chunk_ids() == {new.card.document_id: [new.chunks[0].id]}
+
+
+class Recording(QdrantClient):
+    """A client that notes how aliases were changed, and what existed at that moment."""
+
+    def __init__(self) -> None:
+        super().__init__(":memory:")
+        self.changes: list[tuple[int, set[str]]] = []
+
+    def update_collection_aliases(self, operations: Any, **options: Any) -> bool:
+        before = {each.name for each in self.get_collections().collections}
+        self.changes.append((len(operations), before))
+        return super().update_collection_aliases(operations, **options)
+
+
+def test_a_rebuild_switches_both_aliases_in_one_request_and_removes_the_old_collections(indexed: Build) -> None:
+    client = Recording()
+    store = QdrantVectors("http://test", None, "chunks", "tiny", 4, client)
+    store.put([indexed("a", "old ")])
+    old = {each.name for each in client.get_collections().collections}
+    draft = QdrantVectors("http://test", None, "chunks", "tiny", 4, client, draft=True)
+    draft.put([indexed("a", "new ")])
+    client.changes.clear()
+    draft.publish()
+    ((_, before),) = client.changes
+    assert old < before
+    aliases = {each.alias_name: each.collection_name for each in client.get_aliases().aliases}
+    assert aliases.keys() == {"chunks", "chunks_documents"}
+    assert {each.name for each in client.get_collections().collections} == set(aliases.values()) == before - old
+
+
+def test_collections_of_another_user_of_the_server_are_left_alone(indexed: Build) -> None:
+    client = QdrantClient(":memory:")
+    others = {"chunks_of_mine", "photos", "my_chunks_0123abcd", "chunks_documents_old"}
+    for name in others:
+        client.create_collection(name, models.VectorParams(size=4, distance=models.Distance.DOT))
+    for draft in (False, True):
+        with QdrantVectors("http://test", None, "chunks", "tiny", 4, client, draft=draft) as store:
+            store.put([indexed("a", "one ")])
+            store.publish()
+    assert others < {each.name for each in client.get_collections().collections}
+
+
+def test_an_index_of_a_version_without_aliases_is_rebuilt(indexed: Build) -> None:
+    client = QdrantClient(":memory:")
+    vectors = {"dense": models.VectorParams(size=4, distance=models.Distance.COSINE)}
+    client.create_collection("chunks", vectors)
+    with pytest.raises(OutdatedError, match="another version of llm-twin; `twin index` rebuilds it"):
+        QdrantVectors("http://test", None, "chunks", "tiny", 4, client)
+    draft = QdrantVectors("http://test", None, "chunks", "tiny", 4, client, draft=True)
+    draft.put([indexed("a", "one ")])
+    draft.publish()
+    assert QdrantVectors("http://test", None, "chunks", "tiny", 4, client).count() == 1
 
 
 def test_a_collection_of_something_else_is_left_alone() -> None:
