@@ -21,7 +21,9 @@ from llm_twin.links import canonical, domain_of
 Kind = Literal["article", "post", "repository", "code"]
 Status = Literal["new", "updated", "unchanged", "removed", "expanded", "skipped", "failed"]
 RunState = Literal["running", "finished", "interrupted"]
+SearchMode = Literal["dense", "sparse", "hybrid"]
 
+SEARCH_MODES: tuple[SearchMode, ...] = ("dense", "sparse", "hybrid")
 KINDS: tuple[Kind, ...] = ("article", "post", "repository", "code")
 SUCCESSES: frozenset[Status] = frozenset({"new", "updated", "unchanged", "expanded"})
 
@@ -143,10 +145,25 @@ class Passage(Value):
     end: int
     score: float
     best: int = 0  # where in `text` the chunk begins that was found best
+    heading: str = ""  # of that chunk
+
+
+class Explanation(Value):
+    """Why a document was found, and found there. Ranks count from 1; None: not among the candidates of that mode."""
+
+    mode: SearchMode
+    dense_rank: int | None = None
+    dense_score: float | None = None  # cosine similarity of its best passage
+    sparse_rank: int | None = None
+    sparse_score: float | None = None  # BM25 of the whole document
+    dense_weight: float  # that of the dense score in the fused one; the sparse score has the rest
+    fused_score: float
+    rerank_score: float | None = None
+    words: dict[str, float] = Field(default_factory=dict)  # what each matched word and pair adds to the sparse score
 
 
 class Hit(Value):
-    """One found document with its passages, best first. `score` is the fused rank score, higher is better."""
+    """One found document with its passages, best first. `score` is of the search's mode, or of the reranker."""
 
     document_id: str
     title: str
@@ -157,6 +174,7 @@ class Hit(Value):
     published_at: Moment | None
     score: float
     passages: tuple[Passage, ...]
+    explanation: Explanation | None = None  # where asked for
 
 
 class Outcome(Value):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from llm_twin.documents import Author, Document, Hit, Link, Outcome, Report, Status, now
+from llm_twin.documents import KINDS, Author, Document, Hit, Link, Outcome, Report, Status, now
 from llm_twin.errors import LinkError, Permanent, Reason, TwinError, UsageError
 from llm_twin.links import canonical, parse_link
 from llm_twin.runs import Progress, RunLog, Silent, failure
@@ -20,7 +20,8 @@ from llm_twin.warehouse.store import DocumentFilter, Warehouse
 if TYPE_CHECKING:
     from llm_twin.collect.web import Web
     from llm_twin.models.embed import Embedder
-    from llm_twin.vectors.store import VectorStore
+    from llm_twin.models.rerank import Reranker
+    from llm_twin.vectors.store import Vectors, VectorStore
 
 log = logging.getLogger(__name__)
 
@@ -209,19 +210,64 @@ def ingest(
 # --- find and forget -----------------------------------------------------------------------------------------------
 
 
-def find(
-    question: str, warehouse: Warehouse, vectors: VectorStore, embedder: Embedder, limit: int = 5, **where: Any
-) -> list[Hit]:
-    """The documents that answer `question` best, best first.
+QUESTION_CHARACTERS = 10_000  # some 2,000 words: beyond that, more words find nothing better, and cost
 
-    `where`: author (name, alias or id), kind, platform, since (a datetime). Raises `UsageError` for an unknown author.
+
+def find(
+    question: str,
+    warehouse: Warehouse,
+    vectors: VectorStore,
+    embedder: Embedder,
+    limit: int = 5,
+    *,
+    mode: str = "hybrid",
+    diversity: float = 0.0,
+    reranker: Reranker | None = None,
+    context: int = 0,
+    explain: bool = False,
+    progress: Progress | None = None,
+    **where: Any,
+) -> list[Hit]:
+    """The documents that answer `question` best, best first; see `retrieve.search.Query` for the options.
+
+    `where`: author (name, alias or id), kind, platform, language, link, since (a datetime). `progress` is told when a
+    question is not read to its end. Raises `UsageError` for what is unknown or makes no sense.
     """
-    from llm_twin.retrieve.search import search
+    from llm_twin.retrieve.search import Query, check_mode, search
+    from llm_twin.vectors.payloads import encodable
     from llm_twin.vectors.store import ChunkFilter
 
     if name := where.pop("author", None):
         where["author_id"] = known_author(warehouse, name).id
-    return search(question, vectors, lambda text: embedder.encode([text])[0], ChunkFilter(**where), limit)
+    if link := where.get("link"):
+        where["link"] = canonical(link)
+    if unknown := set(where) - set(ChunkFilter.model_fields):
+        raise UsageError(f"no filter {min(unknown)!r}; there are author, kind, platform, language, link and since")
+    if where.get("kind") not in (None, *KINDS):
+        raise UsageError(f"no kind {where['kind']!r}; there are {', '.join(KINDS)}")
+    question, cut = encodable(question[:QUESTION_CHARACTERS]), len(question) > QUESTION_CHARACTERS
+    if cut and progress:
+        progress.say(f"the question is long: only its first {QUESTION_CHARACTERS:,} characters are searched for")
+
+    def embed(text: str) -> Vectors:
+        tokens = len(embedder.tokenizer.encode(text, add_special_tokens=False).ids)
+        if tokens > embedder.max_tokens and progress:
+            progress.say(
+                f"the question has {tokens} tokens, of which {embedder.name} reads the first {embedder.max_tokens};"
+                " those after them count as words only"
+            )
+        return embedder.encode_query(text)
+
+    query = Query(
+        question=question,
+        limit=limit,
+        mode=check_mode(mode),
+        where=ChunkFilter(**where),
+        diversity=diversity,
+        context=context,
+        explain=explain,
+    )
+    return search(query, vectors, embed, reranker)
 
 
 def known_author(warehouse: Warehouse, name: str) -> Author:

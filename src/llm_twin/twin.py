@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from llm_twin.features.chunk import Chunker
     from llm_twin.indexing import IndexPlan
     from llm_twin.models.embed import Embedder
+    from llm_twin.models.rerank import Reranker
     from llm_twin.vectors.store import CleanedDocument, VectorStore
 
 T = TypeVar("T")
@@ -206,9 +207,51 @@ class Twin:
 
         return open_vectors(self.settings, self.embedder.name, self.embedder.dimension, self._tell, draft=draft)
 
-    def search(self, question: str, k: int = 5, **where: Any) -> list[Hit]:
-        """The `k` documents that answer `question` best. `where`: author, kind, platform, since (a datetime)."""
-        return pipelines.find(question, self.warehouse, self.vectors, self.embedder, k, **where)
+    @cached_property
+    def reranker(self) -> Reranker | None:
+        """The cross-encoder that the settings name, if any."""
+        from llm_twin.models import open_reranker
+
+        return open_reranker(self.settings)
+
+    def search(
+        self,
+        question: str,
+        k: int = 5,
+        mode: str = "hybrid",
+        diversity: float | None = None,
+        rerank: bool | None = None,
+        context: int = 0,
+        explain: bool = False,
+        **where: Any,
+    ) -> list[Hit]:
+        """The `k` documents that answer `question` best, with their passages.
+
+        `mode`: dense, sparse or hybrid. `diversity`: 0 to 1, how much what was said already counts against a document.
+        `rerank`: by the cross-encoder of the settings, which is used when there is one. `context`: how many passages
+        before and after each found one come with it. `explain`: say why. `where`: author, kind, platform, language,
+        link, since (a datetime). Raises `ConfigError` for reranking without a model.
+        """
+        reranker = None if rerank is False else self.reranker
+        if rerank and not reranker:
+            raise ConfigError(
+                "no model to rerank with: set TWIN_RERANKER to the Hub id or the folder of a cross-encoder, e.g."
+                " cross-encoder/ms-marco-MiniLM-L6-v2"
+            )
+        return pipelines.find(
+            question,
+            self.warehouse,
+            self.vectors,
+            self.embedder,
+            k,
+            mode=mode,
+            diversity=diversity or 0.0,
+            reranker=reranker,
+            context=context,
+            explain=explain,
+            progress=self.progress,
+            **where,
+        )
 
     # --- look and forget ---
 

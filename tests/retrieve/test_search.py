@@ -1,23 +1,25 @@
-"""Search over a real embedded index: fusion of both rankings, passages, order, limits."""
+"""Search over a real embedded index: both rankings, passages and their neighbours, order, limits, explanations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from llm_twin.documents import Chunk, digest
+from llm_twin.documents import Chunk, Hit, SearchMode, digest
 from llm_twin.errors import UsageError
-from llm_twin.retrieve.search import fuse, passages, search
+from llm_twin.retrieve.passages import passages
+from llm_twin.retrieve.search import Query, search
 from llm_twin.vectors.edge import EdgeVectors
-from llm_twin.vectors.store import ChunkFilter, DocumentCard, Indexed, Scored, Vectors
+from llm_twin.vectors.store import ChunkFilter, DocumentCard, Indexed, Scored, Vectors, VectorStore
 
-ALL = ChunkFilter()
 AXES = np.eye(8, dtype=np.float32)
 
 
@@ -52,6 +54,10 @@ def document(name: str, *texts: str, axis: int = 0) -> Indexed:
     return Indexed(card=card(name), chunks=tuple(chunks), vectors=np.repeat(AXES[axis : axis + 1], len(texts), axis=0))
 
 
+def ask(question: str, store: VectorStore, embed: Callable[[str], Vectors], **options: Any) -> list[Hit]:
+    return search(Query(question=question, **options), store, embed)
+
+
 def along(axis: int) -> Callable[[str], Vectors]:
     return lambda question: AXES[axis]
 
@@ -66,27 +72,29 @@ def test_a_document_that_both_rankings_know_comes_before_those_that_one_knows(st
     store.put(
         [document("both", "mergekit", axis=1), document("words", "mergekit", axis=2), document("sense", "x", axis=1)]
     )
-    hits = search("mergekit", store, along(1), ALL, 9)
+    hits = ask("mergekit", store, along(1), limit=9)
     assert hits[0].title == "both"
     assert {hit.title for hit in hits} == {"both", "words", "sense"}
-    assert hits[0].score > hits[1].score >= hits[2].score > 0
+    assert hits[0].score == pytest.approx(1)
+    assert 1 > hits[1].score >= hits[2].score > 0
 
 
 def test_a_hit_carries_what_is_shown_of_a_document(store: EdgeVectors) -> None:
     store.put([document("essay", "Some words.")])
-    (hit,) = search("words", store, along(0), ALL, 5)
+    (hit,) = ask("words", store, along(0), limit=5)
     assert (hit.title, hit.link, hit.author) == ("essay", "https://example.org/essay", "Ada Lovelace")
     assert (hit.kind, hit.platform, hit.published_at) == ("article", "medium", None)
     assert [(passage.text, passage.start, passage.end) for passage in hit.passages] == [("Some words.", 0, 11)]
-    assert hit.score == hit.passages[0].score == pytest.approx(2 / 61)
+    assert hit.score == hit.passages[0].score == pytest.approx(1)
+    assert hit.explanation is None
 
 
 def test_chunks_that_touch_become_one_passage_and_the_best_passage_comes_first(store: EdgeVectors) -> None:
     long = document("long", "alpha ", "beta ", "gap ", "delta ")
     vectors = np.stack([AXES[0], AXES[0], -AXES[0], AXES[0]])
-    others = [document(f"other{number}", f"{number}", axis=1) for number in range(60)]  # nearer than the gap
+    others = [document(f"other{number}", f"{number}", axis=1) for number in range(120)]  # nearer than the gap
     store.put([long.model_copy(update={"vectors": vectors}), *others])
-    hit = search("delta", store, along(0), ALL, 5)[0]
+    hit = ask("delta", store, along(0), limit=5)[0]
     assert [(passage.text, passage.start, passage.end) for passage in hit.passages] == [
         ("delta ", 15, 21),
         ("alpha beta ", 0, 11),
@@ -95,30 +103,30 @@ def test_chunks_that_touch_become_one_passage_and_the_best_passage_comes_first(s
 
 def test_the_limit_counts_documents_not_chunks(store: EdgeVectors) -> None:
     store.put([document(f"doc{number}", *(f"word {part} " for part in range(10))) for number in range(12)])
-    assert len(search("word", store, along(0), ALL, 10)) == 10
-    assert len(search("word", store, along(0), ALL, 1)) == 1
+    assert len(ask("word", store, along(0), limit=10)) == 10
+    assert len(ask("word", store, along(0), limit=1)) == 1
 
 
 def test_equal_documents_come_in_the_same_order_every_time(store: EdgeVectors) -> None:
     store.put([document(name, "same words") for name in "fedcba"])
-    first = search("same", store, along(0), ALL, 6)
+    first = ask("same", store, along(0), limit=6)
     store.put([document(name, "same words") for name in "abcdef"])
-    assert search("same", store, along(0), ALL, 6) == first
+    assert ask("same", store, along(0), limit=6) == first
 
 
 def test_conditions_hold_for_both_rankings(store: EdgeVectors) -> None:
     store.put([document("essay", "word")])
-    assert search("word", store, along(0), ChunkFilter(kind="code"), 5) == []
+    assert ask("word", store, along(0), where=ChunkFilter(kind="code")) == []
 
 
 def test_an_empty_index_finds_nothing(store: EdgeVectors) -> None:
-    assert search("word", store, along(0), ALL, 5) == []
+    assert ask("word", store, along(0), limit=5) == []
 
 
 @pytest.mark.parametrize(("question", "limit", "text"), [(" \n", 5, "question is empty"), ("word", 0, "at least 1")])
 def test_a_question_that_makes_no_sense_is_refused(store: EdgeVectors, question: str, limit: int, text: str) -> None:
     with pytest.raises(UsageError, match=text):
-        search(question, store, along(0), ALL, limit)
+        ask(question, store, along(0), limit=limit)
 
 
 def test_passages_never_mix_two_revisions_of_a_document(store: EdgeVectors) -> None:
@@ -135,25 +143,115 @@ def test_passages_never_mix_two_revisions_of_a_document(store: EdgeVectors) -> N
             return mixed
 
     with Both(store.path, "tiny", 8, 10) as both:
-        (hit,) = search("zebra", both, along(0), ALL, 5)
+        (hit,) = ask("zebra", both, along(0))
     assert [passage.text for passage in hit.passages] == ["new beginning, "]
 
 
-names = st.text("abcdefgh", min_size=1, max_size=1)
-rankings = st.lists(st.lists(names, unique=True, max_size=8), max_size=3)
+def test_words_spread_over_passages_find_a_document_that_no_passage_alone_would(store: EdgeVectors) -> None:
+    spread = document("spread", "The boat left. ", "Later its sails were torn. ", "An anchor was lost.", axis=3)
+    half = [document(f"half{number}", "A boat and a boat and the anchor.", axis=3) for number in range(3)]
+    store.put([spread, *half])
+    hits = ask("boat sails anchor", store, along(0), mode="sparse")
+    assert hits[0].title == "spread"
+    assert hits[0].passages[0].text.startswith("The boat left.")
 
 
-@given(rankings)
-def test_fused_scores_are_the_sums_of_reciprocal_ranks(lists: list[list[str]]) -> None:
-    scored = [[Scored(card=card(name), chunk=chunk(name, "text"), score=7) for name in names] for names in lists]
-    fused = fuse(scored)
-    expected = {
-        name: sum(1 / (60 + names.index(name) + 1) for names in lists if name in names)
-        for name in {name for names in lists for name in names}
-    }
-    assert {found.card.title: found.score for found in fused} == pytest.approx(expected)
-    assert [found.score for found in fused] == sorted((found.score for found in fused), reverse=True)
-    assert len(fused) == len(expected)
+def test_a_title_alone_is_enough(store: EdgeVectors) -> None:
+    store.put([document("Zymurgy", "How beer is made.", axis=2)])
+    (hit,) = ask("zymurgy", store, along(0), mode="sparse")
+    assert hit.passages[0].text == "How beer is made."
+
+
+@pytest.mark.parametrize(("mode", "titles"), [("dense", ["sense", "words"]), ("sparse", ["words"])])
+def test_a_single_mode_ranks_by_its_own_scores(store: EdgeVectors, mode: SearchMode, titles: list[str]) -> None:
+    store.put([document("sense", "planks", axis=1), document("words", "boats", axis=2)])
+    hits = ask("boats", store, along(1), mode=mode)
+    assert [hit.title for hit in hits] == titles
+    if mode == "dense":
+        assert [hit.score for hit in hits] == pytest.approx([1.0, 0.0])
+
+
+def test_context_adds_neighbours_and_keeps_the_offsets(store: EdgeVectors) -> None:
+    texts = [f"part {number}. " for number in range(9)]
+    texts[4] = "the zebra. "
+    vectors = np.repeat(AXES[1:2], 9, axis=0)
+    vectors[4] = AXES[0]
+    others = [document(f"other{number}", f"{number}", axis=2) for number in range(120)]
+    zebra = document("zebra", *texts).model_copy(update={"vectors": -vectors})
+    store.put([zebra.model_copy(update={"vectors": np.where(np.arange(9)[:, None] == 4, vectors, -vectors)}), *others])
+    whole = "".join(texts)
+    for reach, expected in ((0, "the zebra. "), (1, "".join(texts[3:6])), (2, "".join(texts[2:7])), (50, whole)):
+        (passage, *_) = ask("zebra", store, along(0), context=reach, limit=1)[0].passages
+        assert passage.text == whole[passage.start : passage.end] == expected
+        assert passage.text[passage.best :].startswith("the zebra")
+        assert passage.score > 0.9
+
+
+def test_diversity_moves_what_says_the_same_down(store: EdgeVectors) -> None:
+    tilted = [np.sqrt(0.5, dtype=np.float32) * (AXES[0] + AXES[axis]) for axis in (1, 2)]
+    first, twin, other = document("first", "a"), document("twin", "b"), document("other", "c")
+    store.put(
+        [
+            first.model_copy(update={"vectors": tilted[0][None]}),
+            twin.model_copy(update={"vectors": tilted[0][None] * np.float32(0.999)}),
+            other.model_copy(update={"vectors": (0.69 * AXES[0] + 0.72 * AXES[2])[None].astype(np.float32)}),
+        ]
+    )
+    plain = [hit.title for hit in ask("zzz", store, along(0), mode="dense")]
+    diverse = [hit.title for hit in ask("zzz", store, along(0), mode="dense", diversity=0.5)]
+    assert plain[2] == "other"
+    assert diverse[1] == "other"
+    assert sorted(plain) == sorted(diverse)
+    assert [hit.title for hit in ask("zzz", store, along(0), mode="dense", diversity=0.5, limit=2)] == diverse[:2]
+
+
+class Backwards:
+    """A cross-encoder that likes the longest passage best."""
+
+    name = "backwards"
+
+    def score(self, question: str, passages: Sequence[str]) -> NDArray[np.float32]:
+        return np.array([len(passage) / 100 for passage in passages], np.float32)
+
+
+def test_a_reranker_has_the_last_word(store: EdgeVectors) -> None:
+    store.put([document("near", "word", axis=0), document("far", "word and many more of them", axis=1)])
+    plain = search(Query(question="word"), store, along(0))
+    reranked = search(Query(question="word", explain=True), store, along(0), Backwards())
+    assert [hit.title for hit in plain] == ["near", "far"]
+    assert [hit.title for hit in reranked] == ["far", "near"]
+    assert reranked[0].explanation
+    assert reranked[0].score == reranked[0].explanation.rerank_score == pytest.approx(0.26)
+    assert reranked[0].explanation.fused_score == plain[1].score
+
+
+def test_documents_beyond_those_reranked_stay_behind_them(store: EdgeVectors) -> None:
+    store.put([document(f"doc{number:02}", "word " * (number + 1)) for number in range(60)])
+    hits = search(Query(question="word", limit=60), store, along(0), Backwards())
+    assert len({hit.title for hit in hits}) == 60
+
+
+def test_an_explanation_gives_ranks_scores_and_matched_words(store: EdgeVectors) -> None:
+    store.put([document("both", "expert models", axis=0), document("sense", "planks", axis=0)])
+    hits = {hit.title: hit for hit in ask("expert models of ships", store, along(0), explain=True)}
+    both, sense = hits["both"].explanation, hits["sense"].explanation
+    assert both
+    assert sense
+    assert (both.sparse_rank, sense.sparse_rank, sense.sparse_score, sense.words) == (1, None, None, {})
+    assert {both.dense_rank, sense.dense_rank} == {1, 2}
+    assert both.dense_score == pytest.approx(1)
+    assert set(both.words) == {"expert", "models", "expert models"}
+    assert sum(both.words.values()) == pytest.approx(both.sparse_score, rel=1e-4)
+    assert list(both.words.values()) == sorted(both.words.values(), reverse=True)
+    assert both.fused_score == hits["both"].score
+
+
+@pytest.mark.parametrize(
+    ("options", "text"), [({"diversity": 1.5}, "diversity of 1.5 is out of range"), ({"context": -1}, "0 or more")]
+)
+def test_options_out_of_range_are_refused(store: EdgeVectors, options: dict[str, float], text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        ask("word", store, along(0), **options)
 
 
 @st.composite

@@ -13,7 +13,7 @@ from rich import markup
 from rich.console import Console
 from rich.table import Table
 
-from llm_twin.documents import Document, DomainCount, Hit, Outcome, Report
+from llm_twin.documents import Document, DomainCount, Explanation, Hit, Outcome, Passage, Report
 
 if TYPE_CHECKING:
     from llm_twin.indexing import IndexPlan
@@ -134,16 +134,43 @@ def show_plan(plan: IndexPlan) -> None:
         out.print(f"about {time} at {plan.chunks_a_second} chunks a second, as measured by {plan.measured}")
 
 
-def show_hits(hits: Iterable[Hit]) -> None:
-    """Found passages with title, link, author, date and score."""
+def show_hits(hits: Iterable[Hit], *, whole: bool = False) -> None:
+    """Found passages with title, link, author, date and score; the best one's beginning, or all of it."""
     out = console()
     for number, hit in enumerate(hits, 1):
         day = f", {hit.published_at:%Y-%m-%d}" if hit.published_at else ""
         out.print(f"[bold]{number}. {escape(hit.title or hit.link)}[/]  [dim]{hit.score:.4f}[/]")
         out.print(f"   {escape(hit.link)}\n   [dim]{escape(hit.author)}{day}, {hit.kind}[/]")
         passage = hit.passages[0]
-        text = shorten(passage.text[passage.best :], PASSAGE_WIDTH, placeholder=" …")
-        out.print(escape(indent(fill(text, max(out.width - 3, 40)), "   ")) + "\n")
+        if hit.explanation:
+            out.print(f"[cyan]{escape(indent(_explained(hit.explanation, passage), '   '))}[/]")
+        if whole:
+            text = passage.text.strip("\n")
+        else:
+            text = fill(shorten(passage.text[passage.best :], PASSAGE_WIDTH, placeholder=" …"), max(out.width - 3, 40))
+        out.print(escape(indent(text, "   ")) + "\n")
+
+
+def _explained(why: Explanation, passage: Passage) -> str:
+    parts = []
+    for name, measure, rank, score in (
+        ("sense", "cosine", why.dense_rank, why.dense_score),
+        ("words", "BM25", why.sparse_rank, why.sparse_score),
+    ):
+        if score is not None:
+            parts.append(f"{name}: rank {rank}, {measure} {score:.3f}")
+        elif why.mode == "hybrid":
+            parts.append(f"{name}: not among the candidates")
+    if why.mode == "hybrid":
+        parts.append(f"{why.dense_weight:g} dense + {1 - why.dense_weight:.2g} sparse = {why.fused_score:.4f}")
+    if why.rerank_score is not None:
+        parts.append(f"reranked {why.rerank_score:.4f}")
+    lines = ["; ".join(parts)]
+    if why.words:
+        lines.append("matched: " + ", ".join(f"{word} {weight:.2f}" for word, weight in why.words.items()))
+    if passage.heading:
+        lines.append(f"in: {passage.heading}")
+    return "\n".join(lines)
 
 
 def report_as_json(report: Report) -> dict[str, object]:

@@ -1,86 +1,210 @@
-"""Search: dense and BM25 candidates, fused by reciprocal rank, their chunks joined to passages."""
+"""Search: the documents that answer a question, with their passages.
+
+Dense evidence for a document is its best passage, sparse evidence its whole text: the words of a question are often
+spread over passages, its sense rarely is. Both are fused; then reranked and made diverse on request.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, get_args
 
-from llm_twin.documents import Hit, Passage
+import numpy as np
+
+from llm_twin.documents import Explanation, Hit, SearchMode, Value
 from llm_twin.errors import UsageError
+from llm_twin.retrieve.diversify import diversified
+from llm_twin.retrieve.fuse import DENSE_WEIGHT, LEAST_BM25, LEAST_COSINE, Ranking, fused
+from llm_twin.retrieve.passages import passages, with_neighbours
 from llm_twin.vectors.store import ChunkFilter, Scored, Vectors, VectorStore
 
-CANDIDATES = 50  # chunks from each ranking; more when that many documents are asked for
+if TYPE_CHECKING:
+    from llm_twin.models.rerank import Reranker
+
+CANDIDATES = 100  # of each ranking; more when that many documents are asked for
 CHUNKS_PER_HIT = 5
-RRF_K = 60  # of the paper; it damps what the first ranks count
+POOL = 50  # documents that diversity chooses from
+RERANKED = 40  # passages that a cross-encoder reads: 1 to 2 seconds on two cores
+RERANKED_PER_HIT = 2
+
+
+class Query(Value):
+    """What is asked, and how it is searched. `diversity` and `context` of 0 change nothing."""
+
+    question: str
+    limit: int = 5
+    mode: SearchMode = "hybrid"
+    where: ChunkFilter = ChunkFilter()
+    diversity: float = 0.0  # 0 to 1, see `diversified`
+    context: int = 0  # neighbouring chunks on each side of a found one
+    explain: bool = False
+
+    def checked(self) -> Query:
+        """Itself. Raises `UsageError` when it makes no sense."""
+        if not self.question.strip():
+            raise UsageError("the question is empty; say what to search for")
+        if self.limit < 1:
+            raise UsageError(f"a search for {self.limit} documents finds none; ask for at least 1")
+        if not 0 <= self.diversity <= 1:
+            raise UsageError(f"a diversity of {self.diversity:g} is out of range; give 0 (none) to 1")
+        if self.context < 0:
+            raise UsageError(f"{self.context} neighbouring passages can't be shown; give 0 or more")
+        return self
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A candidate document with its chunks, best first."""
+
+    document_id: str
+    score: float
+    chunks: list[Scored] = field(default_factory=list)
+    fused: float = 0.0
+    reranked: float | None = None
+
+
+def check_mode(mode: str) -> SearchMode:
+    """The mode of this name. Raises `UsageError` when there is none."""
+    if mode not in get_args(SearchMode):
+        raise UsageError(f"no search mode {mode!r}; there are {', '.join(get_args(SearchMode))}")
+    return mode  # type: ignore[return-value]  # just checked
 
 
 def search(
-    question: str, store: VectorStore, embed: Callable[[str], Vectors], where: ChunkFilter, limit: int
+    query: Query, store: VectorStore, embed: Callable[[str], Vectors], reranker: Reranker | None = None
 ) -> list[Hit]:
-    """The `limit` documents that answer `question` best, best first; ties in the order of their ids.
+    """The documents that answer a question best, best first; ties in the order of their ids.
 
-    `embed` turns the question into a vector of shape (dimension,). A document scores as its best passage does, a
-    passage as its best chunk. Raises `UsageError` for an empty question or a limit below 1, `StoreError` as the store.
+    `embed` turns the question into a vector of shape (dimension,). Raises `UsageError` for a query that makes no
+    sense, and what the store raises.
     """
-    if not question.strip():
-        raise UsageError("the question is empty; say what to search for")
-    if limit < 1:
-        raise UsageError(f"a search for {limit} documents finds none; ask for at least 1")
-    vector = embed(question)
-    depth = max(CANDIDATES, CHUNKS_PER_HIT * limit)
-    found = fuse((store.dense(vector, where, depth), store.sparse(question, where, depth)))
-    by_document: dict[str, list[Scored]] = {}
-    for chunk in found:
-        by_document.setdefault(chunk.card.document_id, []).append(chunk)
-    return [_hit(chunks) for chunks in list(by_document.values())[:limit]]
+    query = query.checked()
+    rankings = _Rankings(query, store, embed)
+    pool = max(query.limit, POOL if query.diversity else 0, RERANKED if reranker else 0)
+    found = rankings.documents(pool)
+    if reranker:
+        found = _reranked(query.question, found, reranker)
+    if query.diversity:
+        found = _diverse(found, store, query.diversity)
+    found = found[: query.limit]
+    words = store.word_scores(query.question, [each.document_id for each in found]) if query.explain else {}
+    hits = []
+    for each in found:
+        chunks = each.chunks
+        if query.context:
+            chunks = with_neighbours(chunks, store.chunks_of(each.document_id), query.context)
+        hit = _hit(each, chunks)
+        if query.explain:
+            hit = hit.model_copy(update={"explanation": rankings.explanation(each, words.get(each.document_id, {}))})
+        hits.append(hit)
+    return hits
 
 
-def fuse(rankings: Sequence[Sequence[Scored]]) -> list[Scored]:
-    """One ranking from several: the score of a chunk is the sum of 1 / (60 + rank) over those that have it.
+class _Rankings:
+    """The candidates of a query in each mode, and what they come to together."""
 
-    Reciprocal rank fusion: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual
-    Rank Learning Methods", SIGIR 2009. Best first; ties by document, then by place in it.
-    """
-    scores: dict[str, float] = {}
-    chunks: dict[str, Scored] = {}
-    for ranking in rankings:
-        for rank, found in enumerate(ranking, start=1):
-            scores[found.chunk.id] = scores.get(found.chunk.id, 0.0) + 1 / (RRF_K + rank)
-            chunks.setdefault(found.chunk.id, found)
-    fused = [found.model_copy(update={"score": scores[name]}) for name, found in chunks.items()]
-    return sorted(fused, key=lambda found: (-found.score, found.chunk.document_id, found.chunk.start, found.chunk.id))
+    def __init__(self, query: Query, store: VectorStore, embed: Callable[[str], Vectors]) -> None:
+        self._query = query
+        self._store = store
+        self._depth = max(CANDIDATES, CHUNKS_PER_HIT * query.limit)
+        question, where, depth = query.question, query.where, self._depth
+        self._dense = store.dense(embed(question), where, depth) if query.mode != "sparse" else []
+        self._sparse = store.sparse(question, where, depth) if query.mode != "dense" else []
+        by_words = store.sparse_documents(question, where, depth) if query.mode != "dense" else []
+        best = ((found.chunk.document_id, found.score) for found in self._dense)
+        self.dense = Ranking.of(best, depth, LEAST_COSINE)
+        self.sparse = Ranking.of(by_words, depth, LEAST_BM25)
 
+    def documents(self, limit: int) -> list[_Found]:
+        """The best `limit` documents with their best chunks."""
+        scores = self._combined(self.dense, self.sparse)
+        order = sorted(scores, key=lambda name: (-scores[name], name))
+        chunks = self._chunks(self._dense, self._sparse)
+        # Those whose words are spread so thinly that none of their chunks is a candidate.
+        missing = [name for name in order[:limit] if name not in chunks]
+        if missing:
+            where = self._query.where.model_copy(update={"document_ids": tuple(missing)})
+            depth = CHUNKS_PER_HIT * len(missing)
+            chunks |= self._chunks([], self._store.sparse(self._query.question, where, depth))
+        for name in missing:  # found by its title alone; what has no chunks is being indexed for the first time
+            if name not in chunks and (beginning := self._store.chunks_of(name, 0, 1)):
+                chunks[name] = beginning[:1]
+        return [
+            _Found(name, scores[name], chunks[name], fused=scores[name]) for name in order[:limit] if name in chunks
+        ]
 
-def passages(chunks: Iterable[Scored]) -> tuple[Passage, ...]:
-    """The chunks of one text, those that touch or overlap joined; best first, ties in reading order."""
-    joined: list[Passage] = []
-    for found in sorted(chunks, key=lambda found: (found.chunk.start, found.chunk.end)):
-        chunk, last = found.chunk, joined[-1] if joined else None
-        if last is None or chunk.start > last.end:
-            joined.append(Passage(text=chunk.text, start=chunk.start, end=chunk.end, score=found.score))
-            continue
-        joined[-1] = Passage(
-            text=last.text + chunk.text[last.end - chunk.start :],
-            start=last.start,
-            end=max(last.end, chunk.end),
-            score=max(last.score, found.score),
-            best=last.best if last.score >= found.score else chunk.start - last.start,
+    def explanation(self, found: _Found, words: dict[str, float]) -> Explanation:
+        """Why a document was found."""
+        name = found.document_id
+        return Explanation(
+            mode=self._query.mode,
+            dense_rank=self.dense.rank(name),
+            dense_score=self.dense.scores.get(name),
+            sparse_rank=self.sparse.rank(name),
+            sparse_score=self.sparse.scores.get(name),
+            dense_weight={"dense": 1.0, "sparse": 0.0}.get(self._query.mode, DENSE_WEIGHT),
+            fused_score=found.fused,
+            rerank_score=found.reranked,
+            words=dict(sorted(words.items(), key=lambda word: -word[1])),
         )
-    return tuple(sorted(joined, key=lambda passage: (-passage.score, passage.start)))
+
+    def _combined(self, dense: Ranking, sparse: Ranking) -> Mapping[str, float]:
+        if self._query.mode == "hybrid":
+            return fused(dense, sparse)
+        return dense.scores if self._query.mode == "dense" else sparse.scores
+
+    def _chunks(self, dense: Sequence[Scored], sparse: Sequence[Scored]) -> dict[str, list[Scored]]:
+        """The best chunks of each document, best first."""
+        ranked = [
+            Ranking.of(((found.chunk.id, found.score) for found in ranking), self._depth, least)
+            for ranking, least in ((dense, LEAST_COSINE), (sparse, LEAST_BM25))
+        ]
+        scores = self._combined(*ranked)
+        by_document: dict[str, list[Scored]] = {}
+        chunks = {found.chunk.id: found for found in (*sparse, *dense)}
+        for name in sorted(chunks, key=lambda name: (-scores[name], chunks[name].chunk.start, name)):
+            found = chunks[name].model_copy(update={"score": scores[name]})
+            of_document = by_document.setdefault(found.chunk.document_id, [])
+            # While a document is being replaced both its revisions may be found; offsets only agree within one.
+            same = not of_document or of_document[0].card.fingerprint == found.card.fingerprint
+            if same and len(of_document) < CHUNKS_PER_HIT:
+                of_document.append(found)
+        return by_document
 
 
-def _hit(chunks: list[Scored]) -> Hit:
-    """A document from its chunks, best first."""
-    card = chunks[0].card
-    # While a document is being replaced both its revisions may be found; offsets only agree within one.
-    same = [found for found in chunks if found.card.fingerprint == card.fingerprint]
-    return Hit(
-        document_id=card.document_id,
-        title=card.title,
-        link=card.link,
-        author=card.author,
-        kind=card.kind,
-        platform=card.platform,
-        published_at=card.published_at,
-        score=chunks[0].score,
-        passages=passages(same),
-    )
+def _reranked(question: str, found: list[_Found], reranker: Reranker) -> list[_Found]:
+    """In the order of the cross-encoder's scores, a document's being that of its best passage; then what it left."""
+    read = [(place, chunk) for place, each in enumerate(found) for chunk in each.chunks[:RERANKED_PER_HIT]][:RERANKED]
+    if not read:
+        return found
+    scores = reranker.score(question, [chunk.chunk.to_embed for _, chunk in read]).tolist()
+    by_chunk = {chunk.chunk.id: score for (_, chunk), score in zip(read, scores, strict=True)}
+    done: list[_Found] = []
+    for place in dict.fromkeys(place for place, _ in read):
+        each = found[place]
+        chunks = [
+            chunk.model_copy(update={"score": by_chunk[chunk.chunk.id]})
+            for chunk in each.chunks
+            if chunk.chunk.id in by_chunk
+        ]
+        chunks.sort(key=lambda chunk: -chunk.score)
+        done.append(replace(each, score=chunks[0].score, reranked=chunks[0].score, chunks=chunks))
+    return sorted(done, key=lambda each: (-each.score, each.document_id)) + found[len(done) :]
+
+
+def _diverse(found: list[_Found], store: VectorStore, diversity: float) -> list[_Found]:
+    vectors = store.vectors_of([each.chunks[0].chunk.id for each in found])
+    known = [each for each in found if each.chunks[0].chunk.id in vectors]  # the others went meanwhile
+    if not known:
+        return found
+    rows = np.stack([vectors[each.chunks[0].chunk.id] for each in known])
+    # What a cross-encoder did not read comes after what it read, whatever its scores.
+    scores = np.minimum.accumulate([each.score for each in known])
+    return [known[place] for place in diversified(scores, rows, diversity)]
+
+
+def _hit(found: _Found, chunks: Sequence[Scored]) -> Hit:
+    card = found.chunks[0].card
+    fields = {name: getattr(card, name) for name in ("title", "link", "author", "kind", "platform", "published_at")}
+    return Hit(document_id=found.document_id, score=found.score, passages=passages(chunks), **fields)

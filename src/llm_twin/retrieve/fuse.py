@@ -1,0 +1,53 @@
+"""One ranking from two: a convex combination of dense and sparse scores, each scaled by what it can be at most.
+
+Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", ACM TOIS 2023: better and steadier than
+reciprocal rank fusion, and, with theoretical minima, without anything to fit. `benchmarks/retrieval.py` measures it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+# The weight of the dense score that the paper recommends where nothing is known of a collection. Here, on eight made
+# from real texts (articles, web pages, manuals, READMEs, code, package descriptions), .75 to .8 is best as a mean.
+DENSE_WEIGHT = 0.8
+LEAST_COSINE, LEAST_BM25 = -1.0, 0.0
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Scores by id, best first. `rest` is what an id that is not listed has at most."""
+
+    scores: Mapping[str, float]
+    rest: float
+
+    @classmethod
+    def of(cls, found: Iterable[tuple[str, float]], limit: int, least: float) -> Ranking:
+        """From what a search for `limit` gave, best first; an id found more than once counts by its best score.
+
+        A search that gave fewer has found all there is: others score `least`.
+        """
+        pairs = list(found)
+        scores: dict[str, float] = {}
+        for name, score in pairs:
+            scores.setdefault(name, score)
+        return cls(scores, pairs[-1][1] if len(pairs) >= limit else least)
+
+    def rank(self, name: str) -> int | None:
+        """The place of an id, from 1."""
+        return next((place for place, listed in enumerate(self.scores, start=1) if listed == name), None)
+
+
+def fused(dense: Ranking, sparse: Ranking, weight: float = DENSE_WEIGHT) -> dict[str, float]:
+    """Scores by id, between 0 and 1, of all that either ranking lists: `weight` * dense + (1 - `weight`) * sparse.
+
+    Each is scaled between the least it can be, cosine -1 or BM25 0, and the best that was found.
+    """
+    best_dense = max(dense.scores.values(), default=0.0) - LEAST_COSINE
+    best_sparse = max(sparse.scores.values(), default=0.0)
+    return {
+        name: weight * (dense.scores.get(name, dense.rest) - LEAST_COSINE) / (best_dense or 1.0)
+        + (1 - weight) * sparse.scores.get(name, sparse.rest) / (best_sparse or 1.0)
+        for name in {**dense.scores, **sparse.scores}
+    }

@@ -1,0 +1,72 @@
+"""The fusion of two rankings, and the order that diversity gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_twin.retrieve.diversify import diversified
+from llm_twin.retrieve.fuse import DENSE_WEIGHT, Ranking, fused
+
+names = st.text("abcdefgh", min_size=1, max_size=1)
+cosines = st.dictionaries(names, st.floats(-1, 1))
+bm25 = st.dictionaries(names, st.floats(0.01, 100))
+
+
+def ranking(scores: dict[str, float], limit: int, least: float) -> Ranking:
+    return Ranking.of(sorted(scores.items(), key=lambda pair: -pair[1])[:limit], limit, least)
+
+
+@given(cosines, bm25)
+def test_fused_scores_lie_between_0_and_1_and_cover_both_rankings(
+    dense: dict[str, float], sparse: dict[str, float]
+) -> None:
+    scores = fused(ranking(dense, 9, -1), ranking(sparse, 9, 0))
+    assert set(scores) == set(dense) | set(sparse)
+    assert all(-1e-9 <= score <= 1 + 1e-9 for score in scores.values())
+
+
+@given(cosines, bm25)
+def test_better_in_both_is_better_in_the_fused_ranking(dense: dict[str, float], sparse: dict[str, float]) -> None:
+    scores = fused(ranking(dense, 9, -1), ranking(sparse, 9, 0))
+    for one in scores:
+        for other in scores:
+            if dense.get(one, -1) >= dense.get(other, -1) and sparse.get(one, 0) >= sparse.get(other, 0):
+                assert scores[one] >= scores[other] - 1e-9
+
+
+def test_the_best_of_both_rankings_scores_1() -> None:
+    scores = fused(ranking({"a": 0.6, "b": 0.2}, 9, -1), ranking({"a": 12.0, "c": 3.0}, 9, 0))
+    assert scores["a"] == pytest.approx(1)
+    assert scores["b"] == pytest.approx(DENSE_WEIGHT * 1.2 / 1.6)
+    assert scores["c"] == pytest.approx((1 - DENSE_WEIGHT) / 4)
+
+
+def test_what_a_full_ranking_does_not_list_may_be_as_good_as_its_last() -> None:
+    full = ranking({"a": 0.6, "b": 0.2, "c": 0.1}, 2, -1)
+    assert (set(full.scores), full.rest) == ({"a", "b"}, 0.2)
+    assert ranking({"a": 0.6}, 2, -1).rest == -1
+
+
+def test_a_document_counts_by_its_best_passage() -> None:
+    found = Ranking.of([("a", 0.9), ("b", 0.8), ("a", 0.7)], 9, -1)
+    assert found.scores == {"a": 0.9, "b": 0.8}
+    assert (found.rank("b"), found.rank("z")) == (2, None)
+
+
+@given(st.lists(st.floats(0.01, 1), max_size=8))
+def test_without_diversity_the_order_stays(scores: list[float]) -> None:
+    scores.sort(reverse=True)
+    rows = np.eye(8, dtype=np.float32)[: len(scores)]
+    assert diversified(scores, rows, 0) == list(range(len(scores)))
+
+
+@given(st.lists(st.floats(0.01, 1), max_size=8), st.floats(0, 1))
+def test_every_result_comes_once_and_the_best_first(scores: list[float], diversity: float) -> None:
+    scores.sort(reverse=True)
+    rows = np.ones((len(scores), 1), np.float32)
+    order = diversified(scores, rows, diversity)
+    assert sorted(order) == list(range(len(scores)))
+    assert order[:1] == [0][: len(scores)]
