@@ -6,6 +6,7 @@ All are frozen. The kind of a document is a field, never a class of its own.
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -25,6 +26,11 @@ SearchMode = Literal["dense", "sparse", "hybrid"]
 
 SEARCH_MODES: tuple[SearchMode, ...] = ("dense", "sparse", "hybrid")
 KINDS: tuple[Kind, ...] = ("article", "post", "repository", "code")
+# A link or picture in Markdown whose target is an address, as opposed to a call in code: `handlers[name](request)`.
+LINK = re.compile(
+    r"!?\[([^\[\]\n]*(?:\[[^\[\]\n]*\][^\[\]\n]*)*)\]"
+    r"\((?:https?://|mailto:|\.{0,2}/|#)[^\s()]*(?:\([^\s()]*\)[^\s()]*)*(?: \"[^\"\n]*\")?\)"
+)
 SUCCESSES: frozenset[Status] = frozenset({"new", "updated", "unchanged", "expanded"})
 
 
@@ -133,8 +139,12 @@ class Chunk(Value):
 
     @property
     def to_embed(self) -> str:
-        """What the embedding model is given: the passage under the path of its headings."""
-        return f"{self.heading}\n\n{self.text}" if self.heading else self.text
+        """What the embedding model is given: the passage under the path of its headings, links without their targets.
+
+        A quarter of the tokens of web pages in Markdown is addresses, which mean nothing to an embedding.
+        """
+        text = LINK.sub(r"\1", self.text)
+        return f"{self.heading}\n\n{text}" if self.heading else text
 
 
 class Passage(Value):

@@ -15,10 +15,11 @@ from itertools import pairwise
 
 from tokenizers import Tokenizer
 
+from llm_twin.documents import LINK
 from llm_twin.features.costs import CLOSING, GLUED, LINE, PARAGRAPH, SENTENCE, WORD
 
 SMALL_LEAD = 1 / 8  # of the room: what is glued and larger may stand alone
-CHARACTERS = 32  # of a token at most: some tokenizers take a word of any length for one unknown token
+CHARACTERS = 64  # of a token at most: some tokenizers take a word of any length for one unknown token
 JOINER = "\u200d"  # between the parts of one emoji
 SMALLEST = 1 / 32  # of the room: lines of fewer tokens are taken together, so that the ways to cut stay few
 SLICE = 50_000  # characters given to the tokenizer at a time: memory stays flat
@@ -55,7 +56,7 @@ class Unit:
 
 
 class TokenCount:
-    """The tokens of any stretch of a text, from one tokenisation."""
+    """The tokens that are embedded of any stretch of a text, from one tokenisation; targets of links are not."""
 
     def __init__(self, tokenizer: Tokenizer, text: str) -> None:
         self._starts: list[int] = []
@@ -69,6 +70,7 @@ class TokenCount:
             encodings = tokenizer.encode_batch([text[start:end] for start, end in group], add_special_tokens=False)
             for (start, _), encoding in zip(group, encodings, strict=True):
                 self._starts += [start + offset for offset, _ in encoding.offsets]
+        self._starts = _without(self._starts, text)
 
     def __call__(self, start: int, end: int) -> int:
         """How many tokens begin in `text[start:end]`, but at least one for every `CHARACTERS` of them."""
@@ -80,6 +82,17 @@ class TokenCount:
         last = bisect_left(self._starts, start) + tokens
         reach = start + tokens * CHARACTERS
         return min(reach, self._starts[last]) if last < len(self._starts) else reach
+
+
+def _without(starts: list[int], text: str) -> list[int]:
+    """The starts of tokens that are not part of a link's marks or target."""
+    kept: list[int] = []
+    done = 0
+    for link in LINK.finditer(text):
+        for end, resume in ((link.start(), link.start(1)), (link.end(1), link.end())):
+            kept += starts[done : bisect_left(starts, end)]
+            done = bisect_left(starts, resume)
+    return kept + starts[done:] if kept or done else starts
 
 
 @dataclass
