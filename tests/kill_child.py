@@ -22,14 +22,14 @@ site_names()
 
 
 def work(options: dict[str, Any], what: str, run_file: Path, pipe: Connection) -> None:
-    """Collect or index, saying "begin" and "end", so that the moment of the kill falls in between."""
+    """Collect, index or rebuild, saying "begin" and "end", so that the moment of the kill falls in between."""
     with Twin(Settings.load(**options)) as twin:
         links = read_run_file(run_file)
-        if what == "index":
+        if what != "collect":
             _ = twin.chunker  # loads the model
         pipe.send("begin")
         if what == "collect":
             twin.collect_links(links)
         else:
-            twin.index()
+            twin.index(rebuild=what == "rebuild")
         pipe.send("end")

@@ -226,7 +226,7 @@ def test_a_store_built_with_another_model_or_dimension_is_refused(
     with opener() as store:
         store.put([indexed("a", "one")])
     with pytest.raises(
-        StoreError,
+        OutdatedError,
         match=rf"built with tiny \(4 dimensions\), not with {model} \({dimension}\); `twin index` rebuilds it",
     ):
         opener(model, dimension)
