@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from llm_twin.documents import Explanation, Hit, SearchMode, Value
+from llm_twin.documents import SEARCH_MODES, Explanation, Hit, SearchMode, Value
 from llm_twin.errors import UsageError
 from llm_twin.retrieve.diversify import diversified
 from llm_twin.retrieve.fuse import DENSE_WEIGHT, LEAST_BM25, LEAST_COSINE, Ranking, fused
@@ -66,8 +66,8 @@ class _Found:
 
 def check_mode(mode: str) -> SearchMode:
     """The mode of this name. Raises `UsageError` when there is none."""
-    if mode not in get_args(SearchMode):
-        raise UsageError(f"no search mode {mode!r}; there are {', '.join(get_args(SearchMode))}")
+    if mode not in SEARCH_MODES:
+        raise UsageError(f"no search mode {mode!r}; there are {', '.join(SEARCH_MODES)}")
     return mode  # type: ignore[return-value]  # just checked
 
 
