@@ -296,11 +296,10 @@ class PointStore(ABC):
     def _put_chunks(self, documents: Sequence[Indexed]) -> None:
         for batch in batches((point for document in documents for point in chunk_points(document)), BATCH):
             self._upsert(CHUNKS, batch)
-        self._flush(CHUNKS)
 
     def _finish(self, fingerprints: Mapping[str, str]) -> None:
         self._remove_chunks(fingerprints)
-        self._flush(CHUNKS)
+        self._flush(CHUNKS)  # what came before the removal included
         for some in batches(fingerprints.items(), BATCH):
             self._set(DOCUMENTS, {document_point_id(name): {"fingerprint": value} for name, value in some})
         self._flush(DOCUMENTS)
