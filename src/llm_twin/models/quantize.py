@@ -21,6 +21,7 @@ from llm_twin.errors import ConfigError
 from llm_twin.models.embed import OnnxEmbedder, first_tokens
 from llm_twin.models.fetch import cache_key, cached, model_folder
 from llm_twin.models.folder import first_line, graph_file
+from llm_twin.models.graph import SLOW_FUSIONS
 
 REPORT = "int8.json"
 QUANTISED = ("MatMul", "Attention")  # the products that take the time; the embedding table keeps its precision
@@ -123,7 +124,9 @@ def _fuse(source: Path, target: Path) -> None:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.optimized_model_filepath = str(target)
     options.log_severity_level = 4
-    onnxruntime.InferenceSession(graph_file(source), options, providers=["CPUExecutionProvider"])
+    onnxruntime.InferenceSession(
+        graph_file(source), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
+    )
 
 
 @contextmanager
