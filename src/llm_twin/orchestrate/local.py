@@ -63,8 +63,12 @@ def prepare(home: Path) -> Path:
     if not find_spec("zenml"):
         raise ConfigError(f"ZenML is not installed: {INSTALL}")
     folder = (home / "zenml").absolute()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name, value in {**ENVIRONMENT, "ZENML_CONFIG_PATH": str(folder)}.items():
+    # What ZenML would take along into an image: nothing, since the steps are in the installed package.
+    sources = folder / "sources"
+    sources.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    places = {"ZENML_CONFIG_PATH": str(folder), "ZENML_CUSTOM_SOURCE_ROOT": str(sources)}
+    for name, value in {**ENVIRONMENT, **places}.items():
         os.environ.setdefault(name, value)
     with held(folder / "setup.lock", f"ZenML's state in {folder}", START_SECONDS):
         _open()
