@@ -1,0 +1,42 @@
+"""Other processes search while an index run writes: no lock, and no half-made index, ever reaches them."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import searching_child
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([searching_child.__name__])
+PATIENCE = 120  # seconds, on a very busy machine
+
+
+def test_searches_never_fail_nor_come_back_empty_while_documents_change_and_the_index_is_rebuilt(
+    tmp_path: Path,
+) -> None:
+    options = {"home": str(tmp_path / "home")}
+    searching_child.write(options, revision=1)
+    stop, reports, searchers = PROCESSES.Event(), [], []
+    for one_by_one in (True, False):
+        ours, theirs = PROCESSES.Pipe()
+        reports.append(ours)
+        searchers.append(PROCESSES.Process(target=searching_child.search, args=(options, stop, theirs, one_by_one)))
+    for process in searchers:
+        process.start()
+    try:
+        for revision in range(2, 5):
+            writer = PROCESSES.Process(
+                target=searching_child.write, args=(options, revision), kwargs={"rebuild": revision == 4}
+            )
+            writer.start()
+            writer.join(PATIENCE)
+            assert writer.exitcode == 0
+    finally:
+        stop.set()
+    for process, report in zip(searchers, reports, strict=True):
+        assert report.poll(PATIENCE)
+        searches, error = report.recv()
+        process.join(PATIENCE)
+        assert error == ""
+        assert searches >= 3
