@@ -1,7 +1,7 @@
 """An ONNX graph that reads tokens: fed in small batches of like length, on every core at once.
 
 Several runs with one thread each, side by side, take a fifth less CPU time than one run with several threads, and
-batches of some 500 tokens stay in the cores' own caches: measured with MiniLM on 2 cores, see docs/indexing.md.
+batches of some 500 tokens stay in the cores' own caches: measured with MiniLM on 2 cores, see benchmarks/embedding.py.
 """
 
 from __future__ import annotations
