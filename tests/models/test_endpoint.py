@@ -179,6 +179,9 @@ def test_a_text_that_the_server_refuses_fails_alone(server: EmbeddingServer, ope
     with pytest.raises(ValueError, match="refuses the text .* maximum context length"):
         embedder.encode(["a"])
     assert embedder.encode(["a"]).shape == (1, DIMENSION)
+    server.next = [refusal(400, "no such input")]
+    with pytest.raises(ConfigError, match="refuses the text .* no such input"):
+        embedder.encode_query("a")
 
 
 def test_a_server_that_is_not_there_is_one_clear_line(

@@ -51,7 +51,10 @@ class Embedder(Protocol):
         ...
 
     def encode_query(self, text: str) -> NDArray[np.float32]:
-        """The unit vector of a question, shape (dimension,). What it has beyond the model's limit is not read."""
+        """The unit vector of a question, shape (dimension,). What it has beyond the model's limit is not read.
+
+        Raises `ConfigError` when it can't be embedded.
+        """
         ...
 
 
@@ -87,7 +90,12 @@ class OnnxEmbedder:
     def encode_query(self, text: str) -> NDArray[np.float32]:
         """See `Embedder`."""
         room = self.recipe.tokens - self._special - self._prompt_tokens(self.recipe.query)
-        return np.asarray(self._encoded([first_tokens(text, self.tokenizer, room)], self.recipe.query)[0], np.float32)
+        try:
+            return np.asarray(
+                self._encoded([first_tokens(text, self.tokenizer, room)], self.recipe.query)[0], np.float32
+            )
+        except ValueError as error:
+            raise ConfigError(f"the question can't be embedded with {self.name}: {error}") from None
 
     def _encoded(self, texts: Sequence[str], prompt: str, on_done: Callable[[int], None] | None = None) -> Array:
         rows = [encoding.ids for encoding in self.tokenizer.encode_batch_fast([prompt + text for text in texts])]

@@ -128,7 +128,10 @@ class EndpointEmbedder:
         """See `Embedder`."""
         room = self.max_tokens + self._prompt_tokens(self._recipe.passage) - self._prompt_tokens(self._recipe.query)
         cut = first_tokens(text, self.tokenizer, max(1, room))
-        return np.asarray(self._rows([self._recipe.query + cut])[0], np.float32)
+        try:
+            return np.asarray(self._rows([self._recipe.query + cut])[0], np.float32)
+        except ValueError as error:
+            raise ConfigError(f"TWIN_MODEL_URL: {error}") from None
 
     def _prompt_tokens(self, prompt: str) -> int:
         return len(self.tokenizer.encode(prompt, add_special_tokens=False).ids) + 1 if prompt else 0
