@@ -40,7 +40,7 @@ from llm_twin.vectors.points import PointStore
 LINGER_SECONDS = 0.25
 # Points live in one small segment that is written to and in larger ones that open fast. Turning the former into the
 # latter is what `optimize` does, at some 10,000 points a second while the lock is held: these sizes bound a pause to
-# about 5 s and the opening of 100,000 points to half a second. In kB of dense vectors.
+# about 5 s and the opening of 100,000 points to half a second. In kB of vectors.
 WRITABLE_SEGMENT_KB = 20_000
 LARGEST_SEGMENT_KB = 60_000
 # Of the vectors' values that bytes tell apart; the outermost are cut off.
@@ -230,26 +230,26 @@ class EdgeVectors(PointStore):
 
     def _config(self, name: Name) -> qdrant.EdgeConfig:
         sparse = qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf, memory=Memory.Cold)
+        optimizers = qdrant.EdgeOptimizersConfig(
+            max_segment_size=LARGEST_SEGMENT_KB, indexing_threshold=WRITABLE_SEGMENT_KB, default_segment_number=2
+        )
         if name != CHUNKS:
-            return qdrant.EdgeConfig(sparse_vectors={SPARSE: sparse})
+            return qdrant.EdgeConfig(sparse_vectors={SPARSE: sparse}, optimizers=optimizers)
+        dense = qdrant.EdgeVectorParams(
+            size=self.dimension,
+            distance=qdrant.Distance.Cosine,
+            # Every vector is compared, as bytes, and the nearest again as they are: at 100,000 chunks three times as
+            # fast as comparing all as they are, recall@10 above .99. See docs/indexing.md.
+            quantization_config=qdrant.ScalarQuantizationConfig(
+                type=qdrant.ScalarType.Int8, quantile=QUANTILE, memory=Memory.Cold
+            ),
+        )
         return qdrant.EdgeConfig(
-            vectors={
-                DENSE: qdrant.EdgeVectorParams(
-                    size=self.dimension,
-                    distance=qdrant.Distance.Cosine,
-                    # Every vector is compared, as bytes, and the nearest again as they are: at 100,000 chunks three
-                    # times as fast as comparing all as they are, recall@10 above .99. See docs/indexing.md.
-                    quantization_config=qdrant.ScalarQuantizationConfig(
-                        type=qdrant.ScalarType.Int8, quantile=QUANTILE, memory=Memory.Cold
-                    ),
-                )
-            },
+            vectors={DENSE: dense},
             sparse_vectors={SPARSE: sparse},
             # No graph (m=0): it would answer in 2 ms instead of 5, and make writing five times as slow.
             hnsw_config=qdrant.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000),
-            optimizers=qdrant.EdgeOptimizersConfig(
-                max_segment_size=LARGEST_SEGMENT_KB, indexing_threshold=WRITABLE_SEGMENT_KB, default_segment_number=2
-            ),
+            optimizers=optimizers,
         )
 
     def _check_space(self) -> None:
