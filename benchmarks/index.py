@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("dump", type=Path)
     parser.add_argument("--peers", type=Path, help="virtual environment with requirements-peers.txt")
     parser.add_argument("--only", default=",".join(CONTESTANTS), help="names, with commas: " + ", ".join(CONTESTANTS))
+    parser.add_argument("--every", type=int, default=1, help="every nth article only, for a quick look")
     parser.add_argument("--json", type=Path, help="where to write all figures")
     parser.add_argument("--work", type=Path, help="folder to keep everything in; a temporary one without")
     given = parser.parse_args()
@@ -80,7 +81,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = given.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, HERE / "index_ours.py", "documents", given.dump, work], check=True)
+        command = [sys.executable, HERE / "index_ours.py", "documents", given.dump, work, "--every", str(given.every)]
+        subprocess.run(command, check=True)
         told = json.loads((work / "told.json").read_text())
         found = {name: measured(CONTESTANTS[name], name, work, given.peers) for name in names}
     print(tables(found, told))

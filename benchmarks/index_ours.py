@@ -32,11 +32,12 @@ SENTENCE = re.compile(r"(?<=[.!?] )[A-Z][a-z]+(?: [A-Za-z]+){8,18}\.(?= )")  # o
 OTHER = "This sentence stands where another one stood before and changes nothing else in the whole article."
 
 
-def write_documents(dump: Path, work: Path) -> None:
+def write_documents(dump: Path, work: Path, every: int) -> None:
     """The documents as they are; with one sentence of the longest one changed; that and without the next longest."""
     from llm_twin.collect.archives.handbook import read_dump
 
     _, documents = read_dump(dump)
+    documents = documents[::every]
     changed, deleted = sorted(documents, key=lambda document: -len(document.text))[:2]
     middle = len(changed.text) // 2
     sentence = min(SENTENCE.finditer(changed.text), key=lambda found: abs(found.start() - middle))
@@ -166,9 +167,10 @@ def main() -> None:
     parser.add_argument("state", type=Path)
     parser.add_argument("result", type=Path, nargs="?")
     parser.add_argument("--precision", default="fp32", choices=("fp32", "int8"))
+    parser.add_argument("--every", type=int, default=1)
     given = parser.parse_args()
     if given.name == "documents":
-        write_documents(given.source, given.state)
+        write_documents(given.source, given.state, given.every)
         return
     documents = read_documents(given.source)
     begun = time.perf_counter()
