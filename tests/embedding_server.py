@@ -38,6 +38,7 @@ class EmbeddingServer(LocalServer):
         self.knows_base64 = True
         self.limit: int | None = None  # in the list of models
         self.next: list[Answer] = []
+        self.refused = "\0"  # a text that has this is refused
         self.change: Callable[[list[dict[str, Any]]], Any] = lambda data: data  # what is made of the answer's data
         self.route("127.0.0.1", "/v1/embeddings", self._embed)
         self.route("127.0.0.1", "/v1/models", self._models)
@@ -66,6 +67,8 @@ class EmbeddingServer(LocalServer):
         texts: Sequence[str] = asked["input"]
         if len(texts) > self.max_inputs:
             return refusal(422, f"batch size {len(texts)} > maximum allowed batch size {self.max_inputs}")
+        if any(self.refused in text for text in texts):
+            return refusal(400, "not this one")
         if "encoding_format" in asked and not self.knows_base64:
             return refusal(400, "Unrecognized request argument supplied: encoding_format")
         data = [
