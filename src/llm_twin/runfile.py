@@ -117,9 +117,7 @@ class Loaded(NamedTuple):
 
 KEYS = tuple(
     dict.fromkeys(
-        key
-        for form in (RunFile, AuthorEntry, LinkEntry, HandbookRun[Any], EtlParameters)
-        for key in form.model_fields
+        key for form in (RunFile, AuthorEntry, LinkEntry, HandbookRun[Any], EtlParameters) for key in form.model_fields
     )
 )
 MESSAGES = {

@@ -49,7 +49,9 @@ def zenml_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         for name in (*local.ENVIRONMENT, "ZENML_CONFIG_PATH", "ZENML_CUSTOM_SOURCE_ROOT", "ZENML_STORE_URL"):
             patch.delenv(name, raising=False)
-        yield local.prepare(tmp_path_factory.mktemp("zenml"))
+        folder = local.folder_below(tmp_path_factory.mktemp("home"))
+        local.prepare(folder)
+        yield folder
 
 
 Launch = Callable[..., tuple[Any, dict[str, str]]]

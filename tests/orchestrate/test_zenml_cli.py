@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from llm_twin import Twin
+from llm_twin import Twin, cli
 from mongod import free_port
 from server import LocalServer
 
@@ -134,12 +134,25 @@ def test_up_twice_finds_the_one_that_runs_and_a_taken_port_is_told(dashboard: di
     assert f"port {dashboard['port']} is taken" in err
 
 
-@needs_zenml
-def test_settings_are_exported_and_shown_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_are_listed_and_settings_exported_masked(
+    zenml_state: Path, world: LocalServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     for name in [name for name in os.environ if name.startswith("TWIN_")]:
         monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    words = ("zenml", "export-settings", "--home", tmp_path / "home", "--set", "warehouse=mongodb://u:s3cret@h/twin")
-    code, out, err = twin_command(*words)
-    assert (code, err) == (0, "")
+    home = zenml_state.parent
+
+    def told(*words: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["twin", *map(str, words), "--home", str(home)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            cli.main()
+        assert not exit_.value.code
+        return capfd.readouterr().out
+
+    out = told("zenml", "export-settings", "--set", "warehouse=mongodb://u:s3cret@h/twin")
+    monkeypatch.delenv("TWIN_WAREHOUSE")
     assert out == "TWIN_WAREHOUSE=mongodb://***@h/twin\n1 settings are in ZenML's secret 'llm-twin'\n"
+    assert json.loads(told("zenml", "export-settings", "--json")) == {"secret": "llm-twin", "settings": {}}
+    runs = json.loads(told("zenml", "runs", "--limit", 3, "--json"))
+    assert len(runs) <= 3
+    assert all(run["steps"] for run in runs)

@@ -46,7 +46,7 @@ def up_command(port: int | None, as_json: bool, quiet: bool) -> None:
     """
     from llm_twin.orchestrate import local
 
-    dashboard = local.up(_prepared(), port)
+    dashboard = local.up(_folder(), port)
     if as_json:
         print_json(dashboard.model_dump() | {"password": dashboard.password.get_secret_value()})
         return
@@ -64,7 +64,7 @@ def down_command(as_json: bool, quiet: bool) -> None:
     """
     from llm_twin.orchestrate import local
 
-    stopped = local.down(_prepared())
+    stopped = local.down(_folder())
     if as_json:
         print_json({"stopped": stopped})
     else:
@@ -173,15 +173,24 @@ def _settings() -> Settings:
     return Settings.load(**click.get_current_context().meta[SETTINGS])
 
 
-def _prepared() -> Path:
+def _folder() -> Path:
     """ZenML's folder. Options become environment variables, which is where steps read the settings."""
     from llm_twin.orchestrate import local
     from llm_twin.twin import Twin
 
     settings = _settings()
-    for name in click.get_current_context().meta[SETTINGS]:
-        os.environ[f"TWIN_{name.upper()}"] = str(click.get_current_context().meta[SETTINGS][name])
-    return local.prepare(Twin(settings).home)
+    for name, value in click.get_current_context().meta[SETTINGS].items():
+        os.environ[f"TWIN_{name.upper()}"] = str(value)
+    return local.folder_below(Twin(settings).home)
+
+
+def _prepared() -> Path:
+    """ZenML's folder, with ZenML ready to be used."""
+    from llm_twin.orchestrate import local
+
+    folder = _folder()
+    local.prepare(folder)
+    return folder
 
 
 def _log_to_stderr() -> None:

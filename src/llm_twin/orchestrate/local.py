@@ -1,6 +1,6 @@
 """ZenML on this machine: its state below the twin's home, its dashboard on loopback, our settings in its secret store.
 
-Call `prepare` before anything of ZenML is imported: ZenML reads its environment once.
+Importing ZenML takes seconds and reads the environment once: it is imported by `prepare`, and only where it is needed.
 """
 
 from __future__ import annotations
@@ -58,21 +58,25 @@ class Dashboard(Value):
     started: float  # seconds since the epoch, so that another process with this id is not taken for it
 
 
-def prepare(home: Path) -> Path:
-    """Set ZenML's environment; the folder of its state below `home`. Raises `ConfigError` where ZenML is missing."""
+def folder_below(home: Path) -> Path:
+    """The folder of ZenML's state, made where it is missing. Raises `ConfigError` where ZenML is not installed."""
     if not find_spec("zenml"):
         raise ConfigError(f"ZenML is not installed: {INSTALL}")
     folder = (home / "zenml").absolute()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def prepare(folder: Path) -> None:
+    """Set ZenML's environment and open its state."""
     # What ZenML would take along into an image: nothing, since the steps are in the installed package.
     sources = folder / "sources"
     sources.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
     places = {"ZENML_CONFIG_PATH": str(folder), "ZENML_CUSTOM_SOURCE_ROOT": str(sources)}
     for name, value in {**ENVIRONMENT, **places}.items():
         os.environ.setdefault(name, value)
     with held(folder / "setup.lock", f"ZenML's state in {folder}", START_SECONDS):
         _open()
-    return folder
 
 
 def _open() -> None:
@@ -98,6 +102,7 @@ def up(folder: Path, port: int | None = None) -> Dashboard:
     if running := found(folder):
         return running
     port = _free(port)
+    prepare(folder)
     password = secrets.token_urlsafe(12)
     user = _let_in(password)
     url = f"http://{HOST}:{port}"
