@@ -104,16 +104,17 @@ def index(
         tally = Tally()
         reuse = former if former and former.model == vectors.model else None
         for batch in lists((item_of(*each) for each in found.stale), BATCH_DOCUMENTS):
-            for outcome in clean_documents(warehouse, vectors, batch):
-                tally.failed += 1
-                log_book.add(outcome)
-                progress.step("index", 1, outcome)
-            done = []
-            for embedded in embed_documents(vectors, embedder, chunker, batch, progress, reuse):
-                tally.count(embedded)
-                log_book.add(embedded.outcome)
-                progress.step("index", 1, embedded.outcome)
-                done.append(embedded)
+            broken = clean_documents(warehouse, vectors, batch)
+            tally.failed += len(broken)
+            progress.step("index", len(broken))
+            done: list[Embedded] = []
+            try:
+                for embedded in embed_documents(vectors, embedder, chunker, batch, progress, reuse):
+                    tally.count(embedded)
+                    progress.step("index", 1, embedded.outcome)
+                    done.append(embedded)
+            finally:
+                log_book.add(*broken, *(embedded.outcome for embedded in done))
             finish(vectors, done)
         finish(vectors, [], found.removed)
         log_book.summary |= tally.summary(found) | {
