@@ -26,7 +26,7 @@ VERSION = "2"  # part of every fingerprint: a change here rebuilds what is index
 
 HEADING_SHARE = 4  # the path of headings takes at most one in so many of the tokens
 # Two neighbours never share a chunk when each has at least this share of the limit.
-OWN_SECTION = 1 / 4
+OWN_SECTION = 1 / 8
 OWN_CODE = 1 / 2  # definitions are many and short
 FEWEST_TOKENS = 32  # that make a chunk
 MARKDOWN = frozenset({"Markdown", "MDX", "Quarto", "Jupyter Notebook"})  # source files that are Markdown

@@ -8,11 +8,12 @@ it falls back into the old cuts after a few chunks. Large sections are packed ea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, chain, groupby, pairwise
 
 from llm_twin.features.blocks import Unit
 from llm_twin.features.headings import common
 
+APART = 3  # limits between two cuts that are certain
 MIXED = 0.1  # what it costs that a chunk holds parts of two sections
 
 
@@ -23,21 +24,41 @@ def packed(
 
     Neighbouring sections that each have the share `own` of the limit, or more, have no chunk in common.
     """
-    for start, end in _runs(units, limit * own):
+    edges = [0, *_walls(units, limit * own), len(units)]
+    for start, end in pairwise(sorted({*edges, *_anchors(units, edges, limit * APART)})):
         for first, last in _best(units[start:end], room, limit):
             yield start + first, start + last
 
 
-def _runs(units: Sequence[Unit], large: float) -> Iterator[tuple[int, int]]:
-    """Stretches that share no chunk with each other."""
+def _walls(units: Sequence[Unit], large: float) -> list[int]:
+    """Where a large section begins after another."""
     sizes = [(len(group), sum(unit.tokens for unit in group)) for group in _by_section(units)]
-    ends = list(accumulate(length for length, _ in sizes))
-    edges = [
-        end
-        for end, (one, other) in zip(ends, pairwise(size for _, size in sizes), strict=False)
-        if min(one, other) >= large
-    ]
-    yield from pairwise([0, *edges, len(units)])
+    ends = accumulate(length for length, _ in sizes)
+    neighbours = pairwise(size for _, size in sizes)
+    return [end for end, pair in zip(ends, neighbours, strict=False) if min(pair) >= large]
+
+
+def _anchors(units: Sequence[Unit], edges: Sequence[int], apart: float) -> Iterator[int]:
+    """Cuts in long stretches without walls: the cheapest one within `apart` tokens on both sides.
+
+    They depend on nothing farther away, so that an edit ends there (content-defined chunking by local minima, Bjorner
+    et al., 2010); without them a text without paragraphs may be cut anew to its end.
+    """
+    places = [0, *accumulate(unit.tokens for unit in units)]
+    for start, end in pairwise(edges):
+        for index in range(start + 1, end):
+            if places[index] - places[start] > apart < places[end] - places[index]:
+                near = chain(_within(places, index, -1, apart), _within(places, index, 1, apart))
+                if all(units[other].cut > units[index].cut for other in near):
+                    yield index
+
+
+def _within(places: Sequence[int], index: int, step: int, apart: float) -> Iterator[int]:
+    """The indices on one side that are at most `apart` tokens away, the nearest first."""
+    index, here = index + step, places[index]
+    while abs(places[index] - here) <= apart:
+        yield index
+        index += step
 
 
 def _by_section(units: Sequence[Unit]) -> list[list[Unit]]:
