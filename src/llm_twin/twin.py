@@ -299,11 +299,13 @@ class Twin:
     def forget_author(self, name: str) -> int:
         """Remove an author and all documents, from index and warehouse; returns how many documents went."""
         with self.index_lock():
+            self._forget_draft()
             return pipelines.forget_author(self.warehouse, self.vectors, name)
 
     def forget_link(self, link: str) -> int:
         """Remove the documents of a link, from index and warehouse; returns how many went."""
         with self.index_lock():
+            self._forget_draft()
             return pipelines.forget_link(self.warehouse, self.vectors, link)
 
     @contextmanager
@@ -315,6 +317,11 @@ class Twin:
             yield
 
     # --- inner ---
+
+    def _forget_draft(self) -> None:
+        """Remove what a stopped rebuild left: it may hold what is to be forgotten."""
+        with self._opened_vectors(draft=True) as draft:
+            draft.discard()
 
     def _author(self, name: str) -> Author:
         if not name.strip():

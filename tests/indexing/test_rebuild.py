@@ -147,6 +147,16 @@ def test_a_draft_of_another_model_is_not_gone_on_with(home: Path) -> None:
         assert len(files(twin)) == 2
 
 
+def test_forgetting_removes_what_a_stopped_rebuild_left(twin: Twin, embedder: WordsEmbedder) -> None:
+    filled(twin).index()
+    embedder.fails = {"Changed": KeyboardInterrupt()}
+    twin.warehouse.put([article(0, "Changed.")])
+    twin.index(rebuild=True)
+    assert "draft.json" in files(twin)
+    twin.forget_link(article(1, "").link)
+    assert len(files(twin)) == 2
+
+
 def test_a_rebuild_is_of_the_whole_index(twin: Twin) -> None:
     with pytest.raises(UsageError, match="leave out the authors"):
         twin.index(["Ada Example"], rebuild=True)

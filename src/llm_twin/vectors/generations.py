@@ -101,7 +101,7 @@ def remove_strays(root: Path) -> None:
         except StoreError:
             return  # nobody knows what is still needed
         keep |= {meta.generation} if meta else set()
-    for path in root.iterdir():
+    for path in root.iterdir() if root.is_dir() else ():
         if path.name in keep:
             continue
         if path.is_dir():
