@@ -51,7 +51,7 @@ test: setup zenml  ## Tests, lint, types and import contracts
 lock:  ## Renew requirements.lock and requirements-zenml.lock
 	$(BIN)/python -m pip install --quiet uv
 	$(COMPILE) --extra parquet --extra offline -o requirements.lock
-	$(COMPILE) --extra zenml --extra offline -o requirements-zenml.lock
+	$(COMPILE) --group stacks --extra zenml --extra offline -o requirements-zenml.lock
 
 clean:  ## Remove what was installed and cached here
 	rm -rf $(VENV) $(ZENML) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
