@@ -165,11 +165,12 @@ class Explanation(Value):
     dense_rank: int | None = None
     dense_score: float | None = None  # cosine similarity of its best passage
     sparse_rank: int | None = None
-    sparse_score: float | None = None  # BM25 of the whole document
+    sparse_score: float | None = None  # BM25 of the whole document, and a quarter of that of its best passage
+    passage_score: float | None = None  # BM25 of its best passage
     dense_weight: float  # that of the dense score in the fused one; the sparse score has the rest
     fused_score: float
     rerank_score: float | None = None
-    words: dict[str, float] = Field(default_factory=dict)  # what each matched word and pair adds to the sparse score
+    words: dict[str, float] = Field(default_factory=dict)  # what each matched word and pair adds to the document's BM25
 
 
 class Hit(Value):

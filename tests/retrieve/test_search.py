@@ -241,7 +241,9 @@ def test_an_explanation_gives_ranks_scores_and_matched_words(store: EdgeVectors)
     assert {both.dense_rank, sense.dense_rank} == {1, 2}
     assert both.dense_score == pytest.approx(1)
     assert set(both.words) == {"expert", "models", "expert models"}
-    assert sum(both.words.values()) == pytest.approx(both.sparse_score, rel=1e-4)
+    assert both.sparse_score
+    assert both.passage_score
+    assert sum(both.words.values()) + both.passage_score / 4 == pytest.approx(both.sparse_score, rel=1e-4)
     assert list(both.words.values()) == sorted(both.words.values(), reverse=True)
     assert both.fused_score == hits["both"].score
 

@@ -1,7 +1,7 @@
 """Search: the documents that answer a question, with their passages.
 
-Dense evidence for a document is its best passage, sparse evidence its whole text: the words of a question are often
-spread over passages, its sense rarely is. Both are fused; then reranked and made diverse on request.
+Dense evidence for a document is its best passage. Sparse evidence is its whole text and its best passage: the words of
+a question are often spread over passages, its sense rarely is. Both are fused; then reranked, made diverse on request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from llm_twin.documents import SEARCH_MODES, Explanation, Hit, SearchMode, Value
 from llm_twin.errors import UsageError
 from llm_twin.retrieve.diversify import diversified
-from llm_twin.retrieve.fuse import DENSE_WEIGHT, LEAST_BM25, LEAST_COSINE, Ranking, fused
+from llm_twin.retrieve.fuse import DENSE_WEIGHT, LEAST_BM25, LEAST_COSINE, Ranking, fused, with_passages
 from llm_twin.retrieve.passages import passages, with_neighbours
 from llm_twin.vectors.store import ChunkFilter, Scored, Vectors, VectorStore
 
@@ -68,7 +68,7 @@ def check_mode(mode: str) -> SearchMode:
     """The mode of this name. Raises `UsageError` when there is none."""
     if mode not in SEARCH_MODES:
         raise UsageError(f"no search mode {mode!r}; there are {', '.join(SEARCH_MODES)}")
-    return mode  # type: ignore[return-value]  # just checked
+    return mode
 
 
 def search(
@@ -112,9 +112,9 @@ class _Rankings:
         self._dense = store.dense(embed(question), where, depth) if query.mode != "sparse" else []
         self._sparse = store.sparse(question, where, depth) if query.mode != "dense" else []
         by_words = store.sparse_documents(question, where, depth) if query.mode != "dense" else []
-        best = ((found.chunk.document_id, found.score) for found in self._dense)
-        self.dense = Ranking.of(best, depth, LEAST_COSINE)
-        self.sparse = Ranking.of(by_words, depth, LEAST_BM25)
+        self.dense = Ranking.of(_by_document(self._dense), depth, LEAST_COSINE)
+        self.passages = Ranking.of(_by_document(self._sparse), depth, LEAST_BM25)
+        self.sparse = with_passages(Ranking.of(by_words, depth, LEAST_BM25), self.passages)
 
     def documents(self, limit: int) -> list[_Found]:
         """The best `limit` documents with their best chunks."""
@@ -143,6 +143,7 @@ class _Rankings:
             dense_score=self.dense.scores.get(name),
             sparse_rank=self.sparse.rank(name),
             sparse_score=self.sparse.scores.get(name),
+            passage_score=self.passages.scores.get(name),
             dense_weight={"dense": 1.0, "sparse": 0.0}.get(self._query.mode, DENSE_WEIGHT),
             fused_score=found.fused,
             rerank_score=found.reranked,
@@ -171,6 +172,10 @@ class _Rankings:
             if same and len(of_document) < CHUNKS_PER_HIT:
                 of_document.append(found)
         return by_document
+
+
+def _by_document(found: Sequence[Scored]) -> list[tuple[str, float]]:
+    return [(each.chunk.document_id, each.score) for each in found]
 
 
 def _reranked(question: str, found: list[_Found], reranker: Reranker) -> list[_Found]:
