@@ -22,9 +22,11 @@ from typing import Any
 import numpy as np
 from index_common import Sync, cpu_seconds, write
 
-from llm_twin import Settings, Twin, indexing
+from llm_twin import Settings, Twin
 from llm_twin.documents import Author, Document
 from llm_twin.features.clean import clean
+from llm_twin.indexing.embedding import cut
+from llm_twin.indexing.run import cleaned_of
 from llm_twin.vectors.store import CleanedDocument
 
 BATCH = 32
@@ -38,7 +40,9 @@ def write_documents(dump: Path, work: Path, every: int) -> None:
 
     _, documents = read_dump(dump)
     documents = documents[::every]
-    changed, deleted = sorted(documents, key=lambda document: -len(document.text))[:2]
+    longest = sorted(documents, key=lambda document: -len(document.text))
+    changed = next(document for document in longest if SENTENCE.search(document.text))
+    deleted = next(document for document in longest if document is not changed)
     middle = len(changed.text) // 2
     sentence = min(SENTENCE.finditer(changed.text), key=lambda found: abs(found.start() - middle))
     text = changed.text[: sentence.start()] + OTHER + changed.text[sentence.end() :]
@@ -63,11 +67,9 @@ def chunks_of(twin: Twin, documents: Sequence[Document]) -> dict[str, tuple[Any,
     """The chunks that the index should have."""
     found = {}
     for document in documents:
-        about = document.model_dump(include=set(CleanedDocument.model_fields) - {"text"})
-        cleaned = CleanedDocument(
-            **about, document_id=document.id, model="", fingerprint="", content_hash="", text=clean(document)
-        )
-        found[document.id] = indexing.cut(twin.chunker, cleaned)
+        cleaned = cleaned_of(document, twin.embedder.name)
+        assert isinstance(cleaned, CleanedDocument)
+        found[document.id] = cut(twin.chunker, cleaned)
     return found
 
 

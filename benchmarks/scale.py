@@ -3,7 +3,7 @@
 
     python benchmarks/scale.py                          100,000 chunks, and 20,000 documents through `twin index`
     python benchmarks/scale.py --chunks 1000000         a tenth of an hour, 5 GB of disk, 3 GB of memory
-    python benchmarks/scale.py --chunks 100000 --json FILE --folder FOLDER
+    python benchmarks/scale.py --engine graph           another way to search, see scale_engines.py
 
 Chunks are synthetic (scale_data.py): vectors and texts are made, nothing is embedded. They go through the embedded
 store's own `put`, 64 documents of 20 chunks a call, as an index run finishes them; they are found through its own
@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import scale_data as data
 from numpy.typing import NDArray
+from scale_engines import ENGINES, choose
 from tokenizers import Tokenizer
 
 from llm_twin import Settings, Twin
@@ -45,11 +46,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chunks", type=int, default=100_000)
     parser.add_argument("--documents", type=int, default=20_000, help="through `twin index`; 0: leave that out")
+    parser.add_argument("--engine", choices=ENGINES, default="default", help="other settings of the engine, to compare")
     parser.add_argument("--folder", type=Path, help="where the indexes are built; a temporary folder without")
     parser.add_argument("--json", type=Path, help="where to write all figures")
     parser.add_argument("--part", choices=("write", "search", "memory"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.part:
+        choose(given.engine)
         parts = {"write": write, "search": search, "memory": memory}
         count = given.documents if given.part == "memory" else given.chunks
         given.json.write_text(json.dumps(parts[given.part](given.folder, count)))
@@ -70,7 +73,7 @@ def in_process(part: str, given: argparse.Namespace, home: Path) -> Figures:
     print(f"{part} …", file=sys.stderr)
     home.mkdir(exist_ok=True)
     result = home.with_suffix(".json")
-    counts = ["--chunks", str(given.chunks), "--documents", str(given.documents)]
+    counts = ["--chunks", str(given.chunks), "--documents", str(given.documents), "--engine", given.engine]
     command = [sys.executable, __file__, "--part", part, "--folder", str(home), "--json", str(result), *counts]
     subprocess.run(command, check=True)
     figures: Figures = json.loads(result.read_text())
@@ -119,11 +122,7 @@ def search(home: Path, chunks: int) -> Figures:
         figures: Figures = {"open_seconds": opened, "first_search_seconds": first}
         for name, where in (("all", everywhere), ("one author", by_author)):
             truth = filtered if where is by_author else nearest
-            figures[name] = {
-                "dense": timed(asked, lambda each, where=where: store.dense(each.vector, where(each), DEPTH)),
-                "sparse": timed(asked, lambda each, where=where: store.sparse(each.words, where(each), DEPTH)),
-                "hybrid": timed(asked, lambda each, where=where: hybrid(store, each, where(each))),
-            }
+            figures[name] = {mode: timed(asked, store, ask, where) for mode, ask in MODES.items()}
             for depth in (NEAREST, DEPTH):
                 hits = [store.dense(each.vector, where(each), depth)[:NEAREST] for each in asked]
                 shares = [
@@ -143,6 +142,14 @@ def by_author(question: data.Question) -> ChunkFilter:
     return ChunkFilter(author_id=question.author_id)
 
 
+def dense(store: VectorStore, question: data.Question, where: ChunkFilter) -> object:
+    return store.dense(question.vector, where, DEPTH)
+
+
+def sparse(store: VectorStore, question: data.Question, where: ChunkFilter) -> object:
+    return store.sparse(question.words, where, DEPTH)
+
+
 def hybrid(store: VectorStore, question: data.Question, where: ChunkFilter) -> object:
     from llm_twin.retrieve.search import Query
     from llm_twin.retrieve.search import search as find
@@ -150,12 +157,18 @@ def hybrid(store: VectorStore, question: data.Question, where: ChunkFilter) -> o
     return find(Query(question=question.words, where=where), store, lambda _: question.vector)
 
 
-def timed(asked: list[data.Question], ask: Callable[[data.Question], object]) -> Figures:
+Ask = Callable[[VectorStore, data.Question, ChunkFilter], object]
+MODES: dict[str, Ask] = {"dense": dense, "sparse": sparse, "hybrid": hybrid}
+
+
+def timed(
+    asked: list[data.Question], store: VectorStore, ask: Ask, where: Callable[[data.Question], ChunkFilter]
+) -> Figures:
     """Milliseconds a question."""
     spent = []
     for question in asked:
         started = time.perf_counter()
-        ask(question)
+        ask(store, question, where(question))
         spent.append(1000 * (time.perf_counter() - started))
     return {"p50_ms": float(np.percentile(spent, 50)), "p95_ms": float(np.percentile(spent, 95))}
 
@@ -231,10 +244,10 @@ class Instant:
 
     def encode(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> NDArray[np.float32]:
         vectors = self._random.standard_normal((len(texts), self.dimension), np.float32)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
     def encode_query(self, text: str) -> NDArray[np.float32]:
-        return self.encode([text])[0]
+        return np.asarray(self.encode([text])[0])
 
 
 def status_mb(name: str) -> float:
