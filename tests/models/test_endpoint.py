@@ -107,9 +107,22 @@ def test_what_passes_is_tried_again(server: EmbeddingServer, opened: Callable[..
 def test_a_server_that_does_not_answer_in_time_is_tried_again(
     server: EmbeddingServer, opened: Callable[..., Embedder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(endpoint, "FIRST_SECONDS", 0.5)
     server.next = [Answer(hang=True)]
     assert opened().encode_query("a") == pytest.approx(unit("a"), abs=1e-6)
+
+
+def test_a_server_that_has_answered_is_given_more_time_and_tries(
+    server: EmbeddingServer, opened: Callable[..., Embedder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "ANSWER_SECONDS", 0.2)
+    embedder = opened()
+    assert embedder.dimension == DIMENSION
+    server.next = [Answer(hang=True)] * (endpoint.TRIES - 1)
+    assert embedder.encode_query("a") == pytest.approx(unit("a"), abs=1e-6)
+    server.next = [refusal(503, "gone to lunch")] * endpoint.TRIES
+    with pytest.raises(ConfigError, match=r"answers 503: gone to lunch; tried 7 times"):
+        embedder.encode_query("a")
 
 
 def test_the_pause_that_the_server_asks_for_is_kept(server: EmbeddingServer, opened: Callable[..., Embedder]) -> None:
@@ -184,10 +197,7 @@ def test_a_text_that_the_server_refuses_fails_alone(server: EmbeddingServer, ope
         embedder.encode_query("a")
 
 
-def test_a_server_that_is_not_there_is_one_clear_line(
-    opened: Callable[..., Embedder], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(endpoint, "TRIES", 2)
+def test_a_server_that_is_not_there_is_one_clear_line(opened: Callable[..., Embedder]) -> None:
     with pytest.raises(ConfigError, match=r"TWIN_MODEL_URL: http://127.0.0.1:1/v1 can't be reached .*; tried 2 times"):
         opened(model_url="http://127.0.0.1:1/v1").encode_query("a")
 

@@ -36,10 +36,12 @@ MAX_INPUTS = 32  # texts in a request: what text-embeddings-inference takes by d
 MAX_REQUEST_TOKENS = 100_000  # OpenAI takes three times as many
 CONNECTIONS = 4  # requests under way at once: the server's time, not ours
 TRIES = 7  # some two minutes with the pauses between them
+FIRST_TRIES = 2  # as long as nothing has ever answered: the address may be wrong, or the server off
 FIRST_PAUSE = 1.0  # seconds; doubles
 MAX_PAUSE = 120.0  # seconds that a server may ask to wait, beyond which the run ends
 CONNECT_SECONDS = 10.0
-ANSWER_SECONDS = 120.0  # a batch of long texts on a server without an accelerator
+FIRST_SECONDS = 60.0  # for the first answer, before which a server may load the model
+ANSWER_SECONDS = 120.0  # for a batch of long texts on a server without an accelerator
 SPECIAL_TOKENS = 2  # that a server may add to a text: BERT's
 BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 # What servers call the limit, in a model's entry of `GET {url}/models`.
@@ -83,10 +85,10 @@ class EndpointEmbedder:
         self._url = address
         self._shown = masked(url)
         self._key = key
+        self._answered = False
         self._encoding: dict[str, str] = {"encoding_format": "base64"}  # a third of the bytes of decimal numbers
         self._client = httpx2.Client(
             headers={"authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             limits=httpx2.Limits(max_connections=CONNECTIONS),
         )
 
@@ -148,30 +150,41 @@ class EndpointEmbedder:
 
     def _request(self, texts: list[str]) -> NDArray[np.float32]:
         """Unit vectors of the texts; in two requests where one holds too many for the server."""
-        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+        from tenacity import Retrying, retry_if_exception_type
 
-        tries = Retrying(
-            stop=stop_after_attempt(TRIES), retry=retry_if_exception_type(_Again), wait=_pause, reraise=True
-        )
+        tries = Retrying(stop=self._enough, retry=retry_if_exception_type(_Again), wait=_pause, reraise=True)
         try:
             return normalised(tries(self._asked_once, texts))
         except _Again as error:
-            raise ConfigError(f"TWIN_MODEL_URL: {self._shown} {error}; tried {TRIES} times") from None
+            raise ConfigError(f"TWIN_MODEL_URL: {self._shown} {error}; tried {self._tries()} times") from None
         except _TooMany:
             half = len(texts) // 2
             return np.concatenate([self._request(texts[:half]), self._request(texts[half:])])
+
+    def _tries(self) -> int:
+        return TRIES if self._answered else min(TRIES, FIRST_TRIES)
+
+    def _enough(self, state: RetryCallState) -> bool:
+        return state.attempt_number >= self._tries()
 
     def _asked_once(self, texts: list[str]) -> NDArray[np.float32]:
         import httpx2
 
         url = self._url.copy_with(path=self._url.path.rstrip("/") + "/embeddings")
         encoding = self._encoding
+        seconds = ANSWER_SECONDS if self._answered else FIRST_SECONDS
         try:
-            answer = self._client.post(url, json={"model": self.model, "input": texts, **encoding})
+            answer = self._client.post(
+                url,
+                json={"model": self.model, "input": texts, **encoding},
+                timeout=httpx2.Timeout(seconds, connect=CONNECT_SECONDS),
+            )
         except httpx2.TimeoutException as error:
             raise _Again(f"does not answer in time ({type(error).__name__})") from None
         except httpx2.TransportError as error:
+            self._answered = self._answered or not isinstance(error, httpx2.ConnectError)
             raise _Again(f"can't be reached ({type(error).__name__})") from None
+        self._answered = True
         if answer.status_code in (400, 422) and encoding and "encoding_format" in answer.text:
             self._encoding = {}
             return self._asked_once(texts)
