@@ -6,7 +6,7 @@ import qdrant_edge as qdrant
 
 from llm_twin.vectors import edge
 from llm_twin.vectors.edge import EdgeVectors
-from llm_twin.vectors.points import CHUNKS, DENSE
+from llm_twin.vectors.payloads import CHUNKS, DENSE
 
 # exact: all vectors compared as they are. graph: HNSW in segments of the default's size. large-graph: four times that.
 ENGINES = ("default", "exact", "graph", "large-graph")
