@@ -100,16 +100,18 @@ def _grammar(name: str) -> Language:
 def _outline(node: Node, lines: Sequence[bytes], depth: int) -> Outline:
     """What is in a node; nothing where it has no finer parts that begin lines, or lies too deep."""
     found = _beginning_lines(node, lines) if depth < DEPTH and node.end_point.row > node.start_point.row else []
-    if len(found) < 2:
+    if len(found) < 2 and not any(map(_name, found)):
         return []
-    opened = node.type not in WRAPPERS and bool(_name(node))
-    names = ["" if node.type in WRAPPERS else _name(inner) for inner in found]
+    own = _name(node)
+    names = [_name(inner) for inner in found]
+    if node.type in WRAPPERS:  # has the name of what it wraps
+        names = ["" if name == own else name for name in names]
     entries: Outline = []
     leading = 0  # comments and decorators at the end of `entries` that belong to what follows
     for number, (inner, name) in enumerate(zip(found, names, strict=True)):
         row = inner.start_point.row
         cut = _cut(found[number - 1], inner, any(names[number - 1 : number + 1]), lines, depth) if number else SECTION
-        if number == 1 and (opened or not found[0].is_named):
+        if number == 1 and (own or not found[0].is_named):
             cut = GLUED  # to the line that opens it
         inside = _outline(inner, lines, depth + 1)
         if name and leading and cut == GLUED:
@@ -130,7 +132,7 @@ def _beginning_lines(node: Node, lines: Sequence[bytes]) -> list[Node]:
     while waiting:
         inner = waiting.pop()
         start, end = inner.start_point, inner.end_point
-        same = (inner.start_byte, inner.end_byte) == (node.start_byte, node.end_byte)
+        same = (inner.start_byte, inner.end_byte) == (node.start_byte, node.end_byte) and not _name(inner)
         if start.row > row and not same and not lines[start.row][: start.column].strip():
             found.append(inner)
             row = start.row
