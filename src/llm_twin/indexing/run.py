@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llm_twin.features.chunk import Chunker
     from llm_twin.models.embed import Embedder
 
-BATCH_DOCUMENTS = 64  # cleaned, embedded and finished together
+BATCH_DOCUMENTS = 128  # cleaned, embedded and finished together
 BATCH_CHARACTERS = 4_000_000  # of cleaned text held in memory at once
 
 # --- clean

@@ -106,13 +106,8 @@ class PointStore(ABC):
         selection = Selection() if author_ids is None else Selection({"author_id": sorted(author_ids)})
         if author_ids is not None and not author_ids:
             return {}
-        with self._opened() as exists:
-            if not exists:
-                return {}
-            entries = self._scroll(DOCUMENTS, selection, ["document_id", "fingerprint", "content_hash"])
-            return {
-                entry["document_id"]: LedgerEntry(entry["fingerprint"], entry["content_hash"]) for _, entry in entries
-            }
+        entries = self._stream(DOCUMENTS, selection, ["document_id", "fingerprint", "content_hash"], PAGE)
+        return {entry["document_id"]: LedgerEntry(entry["fingerprint"], entry["content_hash"]) for entry in entries}
 
     def documents(self, document_ids: Collection[str]) -> list[CleanedDocument]:
         """These documents by id; unknown ids are left out."""
@@ -126,15 +121,7 @@ class PointStore(ABC):
 
     def snapshot(self, where: ChunkFilter | None = None) -> Iterator[CleanedDocument]:
         """The cleaned documents that match, streamed in bounded memory, in the same order every time."""
-        selection, offset = Selection.of(where), None
-        while True:
-            with self._opened() as exists:  # anew for each page: nobody waits for a slow reader
-                if not exists:
-                    return
-                page, offset = self._page(DOCUMENTS, selection, True, DOCUMENTS_PAGE, offset)
-            yield from (document_of(payload) for _, payload in page)
-            if offset is None:
-                return
+        yield from map(document_of, self._stream(DOCUMENTS, Selection.of(where), True, DOCUMENTS_PAGE))
 
     # --- writing
 
@@ -156,9 +143,9 @@ class PointStore(ABC):
 
     def finish(self, fingerprints: Mapping[str, str]) -> None:
         """Remove these documents' chunks with another fingerprint; then note the documents as built from it."""
-        if fingerprints:
-            with self._opened(create=True):
-                self._finish(fingerprints)
+        for some in batches(fingerprints.items(), BATCH):
+            with self._opened(create=True):  # anew for each batch, as everywhere: nobody waits long
+                self._finish(dict(some))
 
     def put(self, documents: Sequence[Indexed]) -> None:
         """Make the index hold exactly these chunks for each of these documents: all three steps at once."""
@@ -173,19 +160,16 @@ class PointStore(ABC):
 
     def delete(self, document_ids: Collection[str]) -> None:
         """Remove these documents and their chunks. Unknown ids do nothing."""
-        ids = sorted(set(document_ids))
-        if not ids:
-            return
-        with self._opened(write=True) as exists:
-            if not exists:
-                return
-            # The ledger last: a document that stands in it is deleted again after a crash.
-            self._remove_chunks(dict.fromkeys(ids))
-            self._flush(CHUNKS)
-            for batch in batches(map(document_point_id, ids), PAGE):
-                self._remove(DOCUMENTS, batch)
-            self._flush(DOCUMENTS)
-            self._optimize()
+        for some in batches(sorted(set(document_ids)), BATCH):
+            with self._opened(write=True) as exists:
+                if not exists:
+                    return
+                # The ledger last: a document that stands in it is deleted again after a crash.
+                self._remove_chunks(dict.fromkeys(some))
+                self._flush(CHUNKS)
+                self._remove(DOCUMENTS, list(map(document_point_id, some)))
+                self._flush(DOCUMENTS)
+                self._optimize()
 
     # --- reading chunks
 
@@ -269,6 +253,18 @@ class PointStore(ABC):
     ) -> None:
         self.close()
 
+    def _stream(self, name: Name, selection: Selection, fields: list[str] | bool, size: int) -> Iterator[Payload]:
+        """Payloads, the store being opened anew for each page: nobody waits for a slow reader."""
+        offset = None
+        while True:
+            with self._opened() as exists:
+                if not exists:
+                    return
+                page, offset = self._page(name, selection, fields, size, offset)
+            yield from (payload for _, payload in page)
+            if offset is None:
+                return
+
     # --- inner, the store being open
 
     def _scroll(
@@ -300,8 +296,7 @@ class PointStore(ABC):
     def _finish(self, fingerprints: Mapping[str, str]) -> None:
         self._remove_chunks(fingerprints)
         self._flush(CHUNKS)  # what came before the removal included
-        for some in batches(fingerprints.items(), BATCH):
-            self._set(DOCUMENTS, {document_point_id(name): {"fingerprint": value} for name, value in some})
+        self._set(DOCUMENTS, {document_point_id(name): {"fingerprint": value} for name, value in fingerprints.items()})
         self._flush(DOCUMENTS)
         self._optimize()
 
