@@ -144,21 +144,25 @@ def read_prompts(folder: Path, name: str) -> tuple[str, str]:
 
 
 def folder_digest(folder: Path) -> str:
-    """12 hex digits that change with the model's files: all of the small ones, samples of the weights."""
+    """12 hex digits that change with what makes the model: its configuration, its tokenizer, samples of its weights.
+
+    Raises `ConfigError` where a file can't be read.
+    """
     content = hashlib.blake2b(digest_size=6)
+    graph = graph_file(folder)
+    weights = [graph, *graph.parent.glob(f"{graph.name}?data")] if graph else []
     piece, pieces = 65_536, 64  # 4 MB of each file: training moves every weight a little
-    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in _OF_A_MODEL):
-        size = file.stat().st_size
-        content.update(f"{file.relative_to(folder)} {size}\n".encode())
-        with file.open("rb") as opened:
-            step = max(piece, size // pieces)
-            for start in range(0, size, step):
-                opened.seek(start)
-                content.update(opened.read(piece))
+    for file in sorted({*folder.glob("*.json"), *folder.glob("*/config.json"), *weights}):
+        try:
+            size = file.stat().st_size
+            content.update(f"{file.relative_to(folder)} {size}\n".encode())
+            with file.open("rb") as opened:
+                for start in range(0, size, max(piece, size // pieces)):
+                    opened.seek(start)
+                    content.update(opened.read(piece))
+        except OSError as error:
+            raise ConfigError(f"the model in {folder}: {file.name} can't be read: {error.strerror}") from None
     return content.hexdigest()
-
-
-_OF_A_MODEL = {".json", ".onnx", ".onnx_data", ".data", ".safetensors"}
 
 
 def _pooling(folder: Path, path: str) -> tuple[Pooling, bool]:
