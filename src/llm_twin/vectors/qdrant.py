@@ -38,6 +38,11 @@ from llm_twin.vectors.points import PointStore
 
 OPEN_SECONDS = 5  # to reach the server
 WORK_SECONDS = 60  # for one request; a busy server may take a while to write a batch
+# As the embedded index searches, which is the same engine: all vectors as bytes, the nearest again as they are.
+QUANTIZATION = models.ScalarQuantization(
+    scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99)
+)
+SEARCH = models.SearchParams(quantization=models.QuantizationSearchParams(rescore=True, oversampling=3.0))
 Generation = dict[Name, str]  # the two collections' names on the server
 
 
@@ -215,13 +220,15 @@ class QdrantVectors(PointStore):
         number = uuid4().hex[:8]
         made: Generation = {name: f"{self._alias(name, draft=False)}_{number}" for name in NAMES}
         for name in NAMES:
-            dense = models.VectorParams(size=self.dimension, distance=models.Distance.COSINE)
+            dense = models.VectorParams(
+                size=self.dimension, distance=models.Distance.COSINE, quantization_config=QUANTIZATION
+            )
             sparse = models.SparseVectorParams(modifier=models.Modifier.IDF)
             self._client.create_collection(
                 made[name],
                 vectors_config={DENSE: dense} if name == CHUNKS else {},
                 sparse_vectors_config={SPARSE: sparse},
-                hnsw_config=models.HnswConfigDiff(m=0),  # no graph: searches are exact
+                hnsw_config=models.HnswConfigDiff(m=0),  # no graph, see the embedded index
             )
             schemas = dict.fromkeys(KEYWORDS[name], models.PayloadSchemaType.KEYWORD)
             for field, schema in (schemas | {DATE: models.PayloadSchemaType.DATETIME}).items():
@@ -301,7 +308,7 @@ class QdrantVectors(PointStore):
             query_filter=_filter(selection),
             limit=limit,
             with_payload=fields,
-            search_params=models.SearchParams(exact=True),
+            search_params=SEARCH,
         )
         return [(str(point.id), point.score, point.payload or {}) for point in found.points]
 
