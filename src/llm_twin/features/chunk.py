@@ -36,23 +36,18 @@ INTO_FILES = ("/-/blob/", "/blob/", "/src/branch/")  # between a repository's li
 class Chunker:
     """Cuts documents for one embedding model, whose own tokenizer counts.
 
-    `max_tokens`: what the model reads of one text, its special tokens not counted. `chunk_tokens`: a smaller limit, 0
-    for that of the model. `overlap`: how many tokens of the passage before, at most, are repeated where a section was
-    torn. Raises `ConfigError` for numbers that do not go together.
+    `max_tokens`: what the model reads of one text, its special tokens not counted. `chunk_tokens`: a limit below that
+    of the model, 0 for none. `overlap`: how many tokens of the passage before, at most, are repeated where a section
+    was torn. Raises `ConfigError` for numbers that do not go together.
     """
 
     def __init__(
         self, tokenizer: Tokenizer, max_tokens: int, model: str, *, chunk_tokens: int = 0, overlap: int = 0
     ) -> None:
-        if chunk_tokens > max_tokens:
-            raise ConfigError(
-                f"TWIN_CHUNK_TOKENS: {chunk_tokens} is more than the {max_tokens} tokens that {model} reads; "
-                f"give at most {max_tokens}, or 0 for just that"
-            )
         if 0 < chunk_tokens < FEWEST_TOKENS:
             raise ConfigError(f"TWIN_CHUNK_TOKENS: {chunk_tokens} is too few; give at least {FEWEST_TOKENS}")
         self.tokenizer = tokenizer
-        self.max_tokens = chunk_tokens or max_tokens
+        self.max_tokens = min(chunk_tokens or max_tokens, max_tokens)
         self.model = model
         self.overlap = overlap
         if overlap and overlap * 2 >= self.max_tokens:
