@@ -81,6 +81,16 @@ def test_base64_is_asked_for_and_numbers_are_read_too(server: EmbeddingServer, o
     assert "encoding_format" not in json.loads(server.asked("/v1/embeddings")[-1].body)
 
 
+def test_a_request_holds_no_more_tokens_than_servers_take(
+    server: EmbeddingServer, opened: Callable[..., Embedder]
+) -> None:
+    embedder = opened(model_tokens=60_000)
+    vectors = embedder.encode(["a" * 50_000, "b", "c" * 40_000, "d" * 30_000])
+    assert np.allclose(vectors[1], unit("b"), atol=1e-6)
+    assert max(sum(map(len, texts)) for texts in server.inputs) <= endpoint.MAX_REQUEST_TOKENS
+    assert len(server.inputs) == 3, "one of them for the dimension"
+
+
 def test_a_request_with_too_many_texts_is_halved(server: EmbeddingServer, opened: Callable[..., Embedder]) -> None:
     server.max_inputs = 5
     texts = [letter * 3 for letter in "abcdefgh" * 3]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from embedding_server import EmbeddingServer
 from llm_twin.errors import ConfigError
 from llm_twin.models import open_embedder
 from llm_twin.models.fetch import is_at_hand, model_folder
@@ -79,9 +80,9 @@ def test_a_model_is_fetched_from_the_hub_with_all_that_describes_it(tmp_path: Pa
     here = open_embedder(Settings(model=str(folder), models=tmp_path / "other"))
     cache = tmp_path / "cache"
     with Hub({"org/tiny": folder}) as hub:
-        printed, _ = opening("org/tiny", cache=cache, **hub.environment(tmp_path / "hf")).communicate(timeout=60)
+        printed, _ = opening("org/tiny", cache=cache, **hub.environment(tmp_path / "hf")).communicate(timeout=120)
         asked = len(hub.requests)
-        again, _ = opening("org/tiny", cache=cache, **hub.environment(tmp_path / "hf")).communicate(timeout=60)
+        again, _ = opening("org/tiny", cache=cache, **hub.environment(tmp_path / "hf")).communicate(timeout=120)
         assert len(hub.requests) == asked, "the second time it is at hand"
     wanted = f"org/tiny 32 {here.encode(['abc'])[0][:3].round(4).tolist()}\n"
     assert here.max_tokens == 32
@@ -97,7 +98,7 @@ def test_why_the_hub_does_not_give_a_model_is_one_clear_line(tmp_path: Path) -> 
     with Hub({"org/graphless": graphless, "org/wordless": wordless}, closed=("org/gated",)) as hub:
         models = ("org/graphless", "org/wordless", "org/gated", "org/nothing")
         process = opening(*models, cache=tmp_path / "cache", **hub.environment(tmp_path / "hf"))
-        printed = process.communicate(timeout=60)[0].splitlines()
+        printed = process.communicate(timeout=120)[0].splitlines()
     for said, line in zip(
         printed,
         (
@@ -110,6 +111,16 @@ def test_why_the_hub_does_not_give_a_model_is_one_clear_line(tmp_path: Path) -> 
     ):
         assert said.startswith(f"TWIN_MODEL: {line}")
     assert [each.name for each in (tmp_path / "cache").iterdir()] == [".locks"]
+
+
+def test_an_endpoints_model_is_counted_by_its_own_tokenizer_from_the_hub(tmp_path: Path) -> None:
+    folder = tiny_bert(tmp_path / "source", prompts={"document": "text: "}, max_seq_length=40)
+    with Hub({"org/tiny": folder}) as hub, EmbeddingServer(key="k", model="org/tiny") as server:
+        address = {"TWIN_MODEL_URL": server.url, "TWIN_MODEL_KEY": "k"}
+        process = opening("org/tiny", cache=tmp_path / "cache", **address, **hub.environment(tmp_path / "hf"))
+        assert process.communicate(timeout=120)[0].startswith("org/tiny (endpoint) 32 [")
+        assert ["text: abc"] in server.inputs
+        assert not [request for request in hub.requests if request.path.endswith(".onnx")]
 
 
 @needs_wheel
@@ -128,7 +139,7 @@ def test_a_killed_build_leaves_no_half_model_and_the_next_one_tidies_up(tmp_path
     while not list(tmp_path.glob(".new-*/*")):
         assert time.monotonic() < deadline
     killed.send_signal(signal.SIGKILL)
-    killed.communicate(timeout=60)
+    killed.communicate(timeout=120)
     assert list(tmp_path.glob(".new-*"))
     assert is_at_hand(MODEL, tmp_path) == "wheel", "what is half made is not at hand"
     assert open_embedder(Settings(model=MODEL, models=tmp_path)).max_tokens == 254
