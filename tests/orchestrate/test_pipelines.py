@@ -242,3 +242,25 @@ def test_settings_are_exported_masked_and_read_where_the_environment_leaves_them
 def test_an_unknown_author_is_named(launch: Launch) -> None:
     with pytest.raises((UsageError, ConfigError), match="no author 'Nobody'"):
         launch("feature_engineering", {"author_full_names": ["Nobody"]})
+
+
+def test_what_a_file_says_about_another_stack_stops_no_local_run(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {
+        "settings": {
+            "docker": {"parent_image": "registry.example/twin", "skip_build": True},
+            "orchestrator.sagemaker": {"synchronous": False},
+        },
+        "steps": {"crawl_links": {"settings": {"resources": {"cpu_count": 2}}}},
+        "enable_cache": True,
+        "run_name": "from_a_file",
+    }
+    etl = {"user_full_name": ADA, "links": [BREAD_LINK]}
+    run, steps = launch("digital_data_etl", etl, options=options)
+    assert (run.name, steps["crawl_links"]) == ("from_a_file", "completed")
+    assert run.steps["crawl_links"].config.resource_settings.cpu_count == 2
+    with pytest.raises(UsageError, match="the active stack's orchestrator runs no schedules"):
+        launch("digital_data_etl", etl, options={"schedule": {"name": "nightly", "cron_expression": "0 2 * * *"}})
+    with pytest.raises(ConfigError, match="cron"):
+        launch("digital_data_etl", etl, options={"schedule": {"cron": "0 2 * * *"}})

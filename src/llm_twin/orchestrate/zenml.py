@@ -17,14 +17,16 @@ from collections import Counter
 from time import perf_counter
 from typing import Annotated, Any
 
+from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 from zenml import log_metadata, pipeline, step
 from zenml.client import Client
 from zenml.config.cache_policy import CachePolicy
+from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
 
 from llm_twin import indexing
 from llm_twin.documents import SUCCESSES, Author, Link, Outcome, Report
-from llm_twin.errors import LinkError, Reason, UsageError
+from llm_twin.errors import ConfigError, LinkError, Reason, UsageError
 from llm_twin.indexing import Changes, Embedded, Tally
 from llm_twin.orchestrate import materializers, standing
 from llm_twin.orchestrate.local import settings_here
@@ -346,6 +348,15 @@ def launch(name: str, parameters: dict[str, Any], *, cache: bool = True, options
     `options`: what else a ZenML run configuration may hold (settings, steps, schedule, …). Raises what a step raised.
     """
     chosen = dict(options or {})
+    try:
+        schedule = PipelineRunConfiguration.model_validate(chosen).schedule
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']} (a key of ZenML's)") from None
+    if schedule:
+        if not Client().active_stack.orchestrator.config.is_schedulable:
+            raise UsageError("the active stack's orchestrator runs no schedules; leave out `schedule`: docs/zenml.md")
+        chosen["schedule"] = schedule
     if not cache:
         chosen["enable_cache"] = False
     return PIPELINES[name].with_options(**chosen)(**parameters)
