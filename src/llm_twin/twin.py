@@ -152,7 +152,7 @@ class Twin:
                 parts = (self.warehouse, self.vectors, self.embedder, self.chunker, self.progress)
                 return indexing.index(*parts, author_ids=author_ids)
             if not rebuild:
-                self._say(f"{why}; building the new one aside, searches go on in the former")
+                self._say(f"{why}: building it anew, aside")
             with self._opened_vectors(draft=True) as draft:
                 parts = (self.warehouse, draft, self.embedder, self.chunker, self.progress)
                 return indexing.index(*parts, former=former)

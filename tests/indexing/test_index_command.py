@@ -74,7 +74,7 @@ def test_another_model_is_one_line_for_a_search_and_a_rebuild_for_an_index_run(t
     assert "`twin index` rebuilds it" in err
     code, out, err = twin("index", "--set", f"model={other}")
     assert code == 0
-    assert "building the new one aside" in err
+    assert "building it anew, aside" in err
     assert "3 updated" in out
     assert twin("search", "bread", "--set", f"model={other}")[0] == 0
     assert twin("search", "bread")[0] == 2

@@ -127,7 +127,7 @@ def test_another_model_is_refused_by_a_search_and_makes_an_index_run_rebuild(hom
         assert {item.why for item in planned.items} == {"cleaner, chunker or model changed"}
         assert planned.chunks_to_embed == 6
         assert twin.index().summary["chunks_embedded"] == 6
-        assert any("built with old model" in text and "aside" in text for text in told.said)
+        assert any("built with old model" in text and "anew, aside" in text for text in told.said)
         assert twin.search("Word3", k=1)[0].link == article(3, "").link
         assert {entry.card.model for entry in twin.vectors.chunks_of(article(3, "").id)} == {"new model"}
     with opened(home, WordsEmbedder("old model")) as twin, pytest.raises(OutdatedError):
@@ -145,6 +145,18 @@ def test_a_draft_of_another_model_is_not_gone_on_with(home: Path) -> None:
         assert twin.index(rebuild=True).summary["chunks_embedded"] == 6
         assert {entry.card.model for entry in twin.vectors.chunks_of(article(0, "").id)} == {"second"}
         assert len(files(twin)) == 2
+
+
+def test_an_index_of_the_version_before_is_rebuilt(twin: Twin) -> None:
+    folder = filled(twin).home / "vectors"
+    (folder / "segments").mkdir(parents=True)
+    (folder / "edge_config.json").write_text("{}")
+    (folder / "index.json").write_text('{"format": 1, "model": "words", "dimension": 16}')
+    with pytest.raises(OutdatedError, match="another version of llm-twin; `twin index` rebuilds it"):
+        twin.search("bread")
+    assert "another version" in twin.index_plan().rebuild
+    assert twin.index().summary["documents"]["new"] == 6
+    assert len(files(twin)) == 2
 
 
 def test_forgetting_removes_what_a_stopped_rebuild_left(twin: Twin, embedder: WordsEmbedder) -> None:

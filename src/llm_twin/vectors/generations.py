@@ -49,7 +49,8 @@ def read(root: Path, file: str) -> Meta | None:
     try:
         text = (root / file).read_text("utf-8")
     except FileNotFoundError:
-        if root.is_dir() and not all(OURS.fullmatch(path.name) for path in root.iterdir()):
+        names = [path.name for path in root.iterdir()] if root.is_dir() else []
+        if IN_USE not in names and not all(map(OURS.fullmatch, names)):
             raise StoreError(f"{root} is no index of llm-twin; empty that folder or choose another home") from None
         return None
     except OSError as error:
