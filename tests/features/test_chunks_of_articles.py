@@ -70,8 +70,9 @@ def test_code_that_does_not_fit_is_cut_at_blank_lines(chunker: Chunker, document
 
 def test_the_rows_of_a_torn_table_are_found_under_its_columns(chunker: Chunker, document: Make) -> None:
     rows = "\n".join(f"| model number {n} | {n}.5 | {n}00 |" for n in range(100))
-    text = f"## Results\n\n| Name | Score | Size |\n|---|---|---|\n{rows}\n"
+    text = f"## Results\n\n{paragraph(3)}\n\n| Name | Score | Size |\n|---|---|---|\n{rows}\n"
     chunks = chunker.chunk(document(text))
+    assert "| model number 0 |" in chunks[0].text
     assert headings(chunks)[0] == "T › Results"
     assert set(headings(chunks)[1:]) == {"T › Results › Name | Score | Size"}
     assert all(chunk.text.startswith("| model number") and chunk.text.endswith("|\n") for chunk in chunks[1:-1])

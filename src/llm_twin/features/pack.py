@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, chain, groupby, pairwise
 
 from llm_twin.features.blocks import Unit
+from llm_twin.features.costs import GLUED
 from llm_twin.features.headings import common
 
 APART = 3  # limits between two cuts that are certain
@@ -31,11 +32,11 @@ def packed(
 
 
 def _walls(units: Sequence[Unit], large: float) -> list[int]:
-    """Where a large section begins after another."""
+    """Where a large section begins after another; not between what is glued, a table's columns and its rows."""
     sizes = [(len(group), sum(unit.tokens for unit in group)) for group in _by_section(units)]
     ends = accumulate(length for length, _ in sizes)
-    neighbours = pairwise(size for _, size in sizes)
-    return [end for end, pair in zip(ends, neighbours, strict=False) if min(pair) >= large]
+    neighbours = zip(ends, pairwise(size for _, size in sizes), strict=False)
+    return [end for end, pair in neighbours if min(pair) >= large and units[end].cut < GLUED]
 
 
 def _anchors(units: Sequence[Unit], edges: Sequence[int], apart: float) -> Iterator[int]:
