@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qdrant_edge import EdgeShard
 
 from llm_twin.documents import digest
 from llm_twin.errors import LockedError, StoreError
@@ -17,6 +18,7 @@ from llm_twin.vectors.edge import EdgeVectors
 from llm_twin.vectors.store import ChunkFilter, Indexed
 
 Build = Callable[..., Indexed]
+FILTERS = ChunkFilter.model_fields
 X = np.array([1, 0, 0, 0], np.float32)
 HERE = Path(__file__).parent
 
@@ -64,6 +66,19 @@ def test_a_generation_half_made_by_a_killed_process_is_removed(
     store.put([indexed("a", "one")])
     assert store.count() == 1
     assert not half.exists()
+
+
+def test_every_field_that_is_filtered_by_has_a_payload_index_in_both_collections(
+    open_index: Callable[..., EdgeVectors], indexed: Build
+) -> None:
+    filtered = {{"since": "published_at", "document_ids": "document_id"}.get(name, name) for name in FILTERS}
+    with open_index() as store:
+        store.put([indexed("a", "one")])
+    for name in ("chunks", "documents"):
+        (folder,) = store.path.glob(f"g-*/{name}")
+        shard = EdgeShard.load(str(folder))
+        assert filtered <= shard.info().payload_schema.keys()
+        shard.close()
 
 
 def test_searches_come_in_between_the_batches_of_another_process(

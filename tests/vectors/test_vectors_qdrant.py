@@ -18,7 +18,7 @@ from llm_twin.settings import Settings
 from llm_twin.vectors import open_vectors, qdrant
 from llm_twin.vectors.edge import EdgeVectors
 from llm_twin.vectors.qdrant import QdrantVectors
-from llm_twin.vectors.store import Indexed
+from llm_twin.vectors.store import ChunkFilter, Indexed
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*no effect:UserWarning")
 Build = Callable[..., Indexed]
@@ -126,6 +126,10 @@ class Recording(QdrantClient):
     def __init__(self) -> None:
         super().__init__(":memory:")
         self.changes: list[tuple[int, set[str]]] = []
+        self.indexes: set[tuple[str, str]] = set()
+
+    def create_payload_index(self, collection: str, field: str, *arguments: Any, **options: Any) -> Any:
+        self.indexes.add((collection, field))
 
     def update_collection_aliases(self, operations: Any, **options: Any) -> bool:
         before = {each.name for each in self.get_collections().collections}
@@ -147,6 +151,16 @@ def test_a_rebuild_switches_both_aliases_in_one_request_and_removes_the_old_coll
     aliases = {each.alias_name: each.collection_name for each in client.get_aliases().aliases}
     assert aliases.keys() == {"chunks", "chunks_documents"}
     assert {each.name for each in client.get_collections().collections} == set(aliases.values()) == before - old
+
+
+def test_every_field_that_is_filtered_by_has_a_payload_index_in_both_collections(indexed: Build) -> None:
+    client = Recording()
+    QdrantVectors("http://test", None, "chunks", "tiny", 4, client).put([indexed("a", "one ")])
+    filtered = {
+        {"since": "published_at", "document_ids": "document_id"}.get(name, name) for name in ChunkFilter.model_fields
+    }
+    for collection in client.get_collections().collections:
+        assert {(collection.name, field) for field in filtered} <= client.indexes
 
 
 def test_collections_of_another_user_of_the_server_are_left_alone(indexed: Build) -> None:
