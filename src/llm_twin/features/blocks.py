@@ -25,6 +25,7 @@ JOINER = "\u200d"  # between the parts of one emoji
 SMALLEST = 1 / 32  # of the room: lines of fewer tokens are taken together, so that the ways to cut stay few
 PREFERENCE = 0.1  # at most
 TOLD_APART = 64  # characters by which one unit is told from another
+LARGE_STATEMENT = 1 / 2  # of the room: a larger statement within a torn definition may be cut as well
 SLICE = 50_000  # characters given to the tokenizer at a time: memory stays flat
 
 # Unicode UAX 29, sentence boundaries: a terminator, closing marks, white space; full-width ones need no space.
@@ -137,7 +138,9 @@ class Units:
             section = self._sections
         tokens = self.count(block.start, block.end)
         room = self.room(path)
-        if tokens <= (room if block.firm else room - lead):
+        statement = block.lines and not block.name and not block.firm and block.parts and section
+        most = room * LARGE_STATEMENT if statement else room if block.firm else room - lead
+        if tokens <= most:
             yield Unit(block.start, block.end, tokens, cut, path, section)
         elif block.parts and (parts := block.parts()):
             for number, part in enumerate(parts):

@@ -15,7 +15,8 @@ from llm_twin.features.costs import GLUED
 from llm_twin.features.headings import common
 
 APART = 3  # limits between two cuts that are certain
-MIXED = 0.1  # what it costs that a chunk holds parts of two sections
+MIXED = 0.1  # what it costs that a chunk holds two sections,
+MIXED_TORN = 0.4  # or a part of one beside another
 
 
 def packed(
@@ -67,6 +68,7 @@ def _by_section(units: Sequence[Unit]) -> list[list[Unit]]:
 
 
 def _best(units: Sequence[Unit], room: Callable[[tuple[str, ...]], int], limit: int) -> Iterator[tuple[int, int]]:
+    whole = [len(group) == 1 for group in _by_section(units) for _ in group]
     costs, befores = [0.0], [0]
     for end in range(1, len(units) + 1):
         after = units[end - 1]
@@ -76,7 +78,7 @@ def _best(units: Sequence[Unit], room: Callable[[tuple[str, ...]], int], limit: 
             unit = units[first]
             tokens += unit.tokens
             if unit.section != after.section:
-                mixed += MIXED
+                mixed += MIXED if whole[first] and whole[first + 1] else MIXED_TORN
                 path = common(path, unit.path)
                 free = room(path)
             after = unit
