@@ -18,7 +18,7 @@ from llm_twin.errors import UsageError
 from llm_twin.retrieve.passages import passages
 from llm_twin.retrieve.search import Query, search
 from llm_twin.vectors.edge import EdgeVectors
-from llm_twin.vectors.store import ChunkFilter, DocumentCard, Indexed, Scored, Vectors, VectorStore
+from llm_twin.vectors.store import ChunkFilter, CleanedDocument, DocumentCard, Indexed, Scored, Vectors, VectorStore
 
 AXES = np.eye(8, dtype=np.float32)
 
@@ -169,6 +169,14 @@ def test_a_single_mode_ranks_by_its_own_scores(store: EdgeVectors, mode: SearchM
     assert [hit.title for hit in hits] == titles
     if mode == "dense":
         assert [hit.score for hit in hits] == pytest.approx([1.0, 0.0])
+
+
+def test_a_document_whose_passages_are_still_to_come_takes_no_place(store: EdgeVectors) -> None:
+    coming = document("coming", "word word word", axis=0)
+    store.put([coming, document("there", "word and more", axis=1)])
+    store.delete([coming.card.document_id])
+    store.put_documents([CleanedDocument(**coming.card.model_dump(), text="word word word", content_hash="1")])
+    assert [hit.title for hit in ask("word", store, along(0), limit=1)] == ["there"]
 
 
 def test_context_adds_neighbours_and_keeps_the_offsets(store: EdgeVectors) -> None:

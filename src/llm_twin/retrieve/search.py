@@ -130,9 +130,8 @@ class _Rankings:
         for name in missing:  # found by its title alone; what has no chunks is being indexed for the first time
             if name not in chunks and (beginning := self._store.chunks_of(name, 0, 1)):
                 chunks[name] = beginning[:1]
-        return [
-            _Found(name, scores[name], chunks[name], fused=scores[name]) for name in order[:limit] if name in chunks
-        ]
+        names = [name for name in order if name in chunks][:limit]
+        return [_Found(name, scores[name], chunks[name], fused=scores[name]) for name in names]
 
     def explanation(self, found: _Found, words: dict[str, float]) -> Explanation:
         """Why a document was found."""
