@@ -15,6 +15,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +24,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from llm_twin.documents import Moment, Report, Value
-from llm_twin.errors import ConfigError, StoreError, UsageError
+from llm_twin.errors import ConfigError, StoreError, TwinError, UsageError
 from llm_twin.locks import held
 from llm_twin.settings import Settings, masked
 
 if TYPE_CHECKING:
     import psutil
+
+log = logging.getLogger(__name__)
 
 SECRET = "llm-twin"  # noqa: S105 - the name under which ZenML's secret store has our settings
 HOST = "127.0.0.1"
@@ -75,8 +79,23 @@ def prepare(folder: Path) -> None:
     places = {"ZENML_CONFIG_PATH": str(folder), "ZENML_CUSTOM_SOURCE_ROOT": str(sources)}
     for name, value in {**ENVIRONMENT, **places}.items():
         os.environ.setdefault(name, value)
-    with held(folder / "setup.lock", f"ZenML's state in {folder}", START_SECONDS):
+    with held(folder / "setup.lock", f"ZenML's state in {folder}", START_SECONDS), told():
         _open()
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn ZenML's own errors into one line; ours pass through."""
+    try:
+        yield
+    except TwinError:
+        raise
+    except Exception as error:
+        log.debug("in ZenML", exc_info=True)
+        lines = str(error).strip().splitlines() or ["no reason given"]
+        raise StoreError(
+            f"ZenML: {type(error).__name__}: {masked(lines[0]) if '://' in lines[0] else lines[0]}"
+        ) from None
 
 
 def _open() -> None:
@@ -106,14 +125,14 @@ def up(folder: Path, port: int | None = None) -> Dashboard:
     password = secrets.token_urlsafe(12)
     user = _let_in(password)
     url = f"http://{HOST}:{port}"
-    log = folder / "server.log"
-    process = _start(folder, port, url, log)
+    output = folder / "server.log"
+    process = _start(folder, port, url, output)
     deadline = time.monotonic() + START_SECONDS
     while not _answers(url):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
-            last = (log.read_text("utf-8", "replace").strip().splitlines() or ["no output"])[-1]
-            raise StoreError(f"ZenML's server does not start: {last}; see {log}")
+            last = (output.read_text("utf-8", "replace").strip().splitlines() or ["no output"])[-1]
+            raise StoreError(f"ZenML's server does not start: {last}; see {output}")
         time.sleep(0.2)
     dashboard = Dashboard(
         url=url, user=user, password=SecretStr(password), pid=process.pid, started=_started(process.pid)
@@ -152,9 +171,14 @@ def down(folder: Path) -> bool:
 def _let_in(password: str) -> str:
     """Give the local user this password and answer the dashboard's first-use questions; the user's name."""
     from zenml.client import Client
+    from zenml.enums import StoreType
     from zenml.models import UserUpdate
 
     client = Client()
+    if client.zen_store.type != StoreType.SQL:
+        raise UsageError(
+            f"ZenML is connected to the server {masked(client.zen_store.url)}, which has a dashboard itself"
+        )
     user = client.active_user
     answered = {"finished_onboarding_survey": True, "awareness_channels": ["other"], "primary_use": "personal"}
     client.zen_store.update_user(
@@ -166,7 +190,7 @@ def _let_in(password: str) -> str:
     return str(user.name)
 
 
-def _start(folder: Path, port: int, url: str, log: Path) -> subprocess.Popen[bytes]:
+def _start(folder: Path, port: int, url: str, output: Path) -> subprocess.Popen[bytes]:
     """Start ZenML's server as a process of its own, on the database and artifacts of this state."""
     from zenml.config.global_config import GlobalConfiguration
 
@@ -187,13 +211,13 @@ def _start(folder: Path, port: int, url: str, log: Path) -> subprocess.Popen[byt
     }
     app = "zenml.zen_server.zen_server_api:app"
     command = [sys.executable, "-m", "uvicorn", app, "--host", HOST, "--port", str(port), "--no-server-header"]
-    with log.open("wb") as output:
+    with output.open("wb") as file:
         return subprocess.Popen(
             command,
             env=environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
@@ -349,7 +373,7 @@ def export_settings(settings: Settings) -> dict[str, str]:
             continue
         variable = f"TWIN_{name.upper()}"
         values[variable] = text
-        shown[variable] = masked(text) if name in ("warehouse", "vectors") else str(value)
+        shown[variable] = masked(text) if "://" in text else str(value)
     client = Client()
     try:
         before = client.get_secret(SECRET, allow_partial_name_match=False, allow_partial_id_match=False)

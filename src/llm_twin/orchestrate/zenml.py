@@ -29,7 +29,7 @@ from llm_twin.documents import SUCCESSES, Author, Link, Outcome, Report
 from llm_twin.errors import ConfigError, LinkError, Reason, UsageError
 from llm_twin.indexing import Changes, Embedded, Tally
 from llm_twin.orchestrate import materializers, standing
-from llm_twin.orchestrate.local import settings_here
+from llm_twin.orchestrate.local import settings_here, told
 from llm_twin.orchestrate.standing import Cleaned, EmbeddedDocuments, FeaturePlan
 from llm_twin.runfile import LinkEntry
 from llm_twin.runs import RunLog, Silent
@@ -101,12 +101,19 @@ def get_or_create_user(
 def crawl_links(user: Author, links: list[Any]) -> Annotated[Report, "crawled_links"]:
     """Collect the links. Raises `LinkError` when none of them succeeded; single failures are in the report."""
     with _twin() as twin:
-        report = twin.collect_links(_links(user, links))
+        report = _whole(twin.collect_links(_links(user, links)))
     facts = crawl_facts(report)
     if not _succeeded(report):
         log_metadata(metadata=facts)  # a failed step has no artifact that could carry it
         raise _nothing_succeeded(report)
     log_metadata(metadata=facts, infer_artifact=True, artifact_name="crawled_links")
+    return report
+
+
+def _whole(report: Report) -> Report:
+    """The report of a run that came to its end; one that was stopped stops the pipeline too."""
+    if report.interrupted:
+        raise KeyboardInterrupt
     return report
 
 
@@ -238,7 +245,7 @@ def load_to_vector_db(
     Raises `LinkError` when documents had to be indexed and none could be.
     """
     with _twin() as twin:
-        report = twin.index() if plan.rebuild else _finished(twin, plan, cleaned, embedded)
+        report = _whole(twin.index()) if plan.rebuild else _finished(twin, plan, cleaned, embedded)
     facts = {
         **report.summary,
         "failed": _failures(report),
@@ -359,4 +366,5 @@ def launch(name: str, parameters: dict[str, Any], *, cache: bool = True, options
         chosen["schedule"] = schedule
     if not cache:
         chosen["enable_cache"] = False
-    return PIPELINES[name].with_options(**chosen)(**parameters)
+    with told():
+        return PIPELINES[name].with_options(**chosen)(**parameters)
