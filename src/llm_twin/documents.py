@@ -165,7 +165,7 @@ class Explanation(Value):
     dense_rank: int | None = None
     dense_score: float | None = None  # cosine similarity of its best passage
     sparse_rank: int | None = None
-    sparse_score: float | None = None  # BM25 of the whole document, and a quarter of that of its best passage
+    sparse_score: float | None = None  # BM25 of the whole document, and a share of that of its best passage
     passage_score: float | None = None  # BM25 of its best passage
     dense_weight: float  # that of the dense score in the fused one; the sparse score has the rest
     fused_score: float

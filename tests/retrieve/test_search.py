@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from llm_twin.documents import Chunk, Hit, SearchMode, digest
 from llm_twin.errors import UsageError
+from llm_twin.retrieve.fuse import PASSAGE_SHARE
 from llm_twin.retrieve.passages import passages
 from llm_twin.retrieve.search import Query, search
 from llm_twin.vectors.edge import EdgeVectors
@@ -251,7 +252,7 @@ def test_an_explanation_gives_ranks_scores_and_matched_words(store: EdgeVectors)
     assert set(both.words) == {"expert", "models", "expert models"}
     assert both.sparse_score
     assert both.passage_score
-    assert sum(both.words.values()) + both.passage_score / 4 == pytest.approx(both.sparse_score, rel=1e-4)
+    assert sum(both.words.values()) + both.passage_score * PASSAGE_SHARE == pytest.approx(both.sparse_score, rel=1e-4)
     assert list(both.words.values()) == sorted(both.words.values(), reverse=True)
     assert both.fused_score == hits["both"].score
 

@@ -24,7 +24,7 @@ K, B = 1.2, 0.75  # the usual saturation and length normalisation
 MAX_TERM_LENGTH = 64
 # What a pair counts beside a word, after Metzler and Croft, "A Markov Random Field Model for Term Dependencies", SIGIR
 # 2005 (theirs: .85 : .10). On the same collections all from .2 to .5 rank better than none, as a mean and on most.
-PAIR_WEIGHT = 0.4
+PAIR_WEIGHT = 0.45
 # Distinct terms that pairs are folded into: the engine keeps every term of a segment in memory, and text has new pairs
 # without end. The 76 articles have 53,000, some 1,500 articles as many as this.
 PAIR_TERMS = 2**20
