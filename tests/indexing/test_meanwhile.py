@@ -70,7 +70,7 @@ def peak_megabytes(home: Path, documents: int) -> float:
 
 def test_memory_does_not_grow_with_the_number_of_documents(tmp_path: Path) -> None:
     few, many = peak_megabytes(tmp_path / "few", 100), peak_megabytes(tmp_path / "many", 400)
-    assert many < few + 1, f"{few:.1f} MB for 2 MB of documents, {many:.1f} MB for 8 MB"
+    assert many < few + 3, f"{few:.1f} MB for 2 MB of documents, {many:.1f} MB for 8 MB"
 
 
 def test_a_searching_twin_sees_a_rebuilt_index_without_being_opened_again(tmp_path: Path) -> None:

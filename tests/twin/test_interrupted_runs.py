@@ -16,7 +16,8 @@ from server import Answer, LocalServer
 
 ADA = "Ada Example"
 CHILD = """
-import json, sys
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell turns off for what it runs in the background
 sys.argv = ["twin", *json.loads(sys.argv[1])]
 from llm_twin.cli import main
 main()

@@ -6,7 +6,7 @@ a question are often spread over passages, its sense rarely is. Both are fused; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -120,13 +120,13 @@ class _Rankings:
         """The best `limit` documents with their best chunks."""
         scores = self._combined(self.dense, self.sparse)
         order = sorted(scores, key=lambda name: (-scores[name], name))
-        chunks = self._chunks(self._dense, self._sparse)
+        chunks = self._chunks(self._dense, self._sparse, set(order[:limit]))
         # Those whose words are spread so thinly that none of their chunks is a candidate.
         missing = [name for name in order[:limit] if name not in chunks]
         if missing:
             where = self._query.where.model_copy(update={"document_ids": tuple(missing)})
             depth = CHUNKS_PER_HIT * len(missing)
-            chunks |= self._chunks([], self._store.sparse(self._query.question, where, depth))
+            chunks |= self._chunks([], self._store.sparse(self._query.question, where, depth), set(missing))
         for name in missing:  # found by its title alone; what has no chunks is being indexed for the first time
             if name not in chunks and (beginning := self._store.chunks_of(name, 0, 1)):
                 chunks[name] = beginning[:1]
@@ -154,15 +154,17 @@ class _Rankings:
             return fused(dense, sparse)
         return dense.scores if self._query.mode == "dense" else sparse.scores
 
-    def _chunks(self, dense: Sequence[Scored], sparse: Sequence[Scored]) -> dict[str, list[Scored]]:
-        """The best chunks of each document, best first."""
+    def _chunks(
+        self, dense: Sequence[Scored], sparse: Sequence[Scored], wanted: Collection[str]
+    ) -> dict[str, list[Scored]]:
+        """The best chunks of each wanted document, best first."""
         ranked = [
             Ranking.of(((found.chunk.id, found.score) for found in ranking), self._depth, least)
             for ranking, least in ((dense, LEAST_COSINE), (sparse, LEAST_BM25))
         ]
         scores = self._combined(*ranked)
         by_document: dict[str, list[Scored]] = {}
-        chunks = {found.chunk.id: found for found in (*sparse, *dense)}
+        chunks = {found.chunk.id: found for found in (*sparse, *dense) if found.chunk.document_id in wanted}
         for name in sorted(chunks, key=lambda name: (-scores[name], chunks[name].chunk.start, name)):
             found = chunks[name].model_copy(update={"score": scores[name]})
             of_document = by_document.setdefault(found.chunk.document_id, [])

@@ -119,7 +119,7 @@ def document_of(payload: Payload) -> CleanedDocument:
 def chunk_of(point: str, payload: Payload) -> Chunk:
     """The chunk that was stored as this point."""
     names = ("document_id", "start", "end", "text", "heading")
-    return Chunk(id=UUID(point).hex, **{name: payload[name] for name in names})
+    return Chunk(id=point.replace("-", ""), **{name: payload[name] for name in names})
 
 
 def cleaned_of(document: Indexed) -> CleanedDocument:

@@ -313,10 +313,12 @@ class PointStore(ABC):
             return []
         with self._opened() as exists:
             found = self._query(CHUNKS, query, Selection.of(where), limit, True) if exists else []
-        hits = [
-            Scored(card=card_of(payload), chunk=chunk_of(point, payload), score=score)
-            for point, score, payload in found
-        ]
+        cards: dict[tuple[str, str], DocumentCard] = {}  # the chunks of a document share one
+        hits = []
+        for point, score, payload in found:
+            key = (payload["document_id"], payload["fingerprint"])
+            card = cards.get(key) or cards.setdefault(key, card_of(payload))
+            hits.append(Scored(card=card, chunk=chunk_of(point, payload), score=score))
         if other := next((hit.card.model for hit in hits if hit.card.model != self.model), None):
             raise OutdatedError(
                 f"the index was built with {other} meanwhile, not with {self.model}; `twin index` rebuilds it, or set"

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from llm_twin.documents import Chunk, Kind, Moment, Value, digest
 
-VERSION = "3"  # of what is stored, the weights of terms included; part of every fingerprint
+VERSION = "4"  # of what is stored, the weights of terms included; part of every fingerprint
 Vectors = NDArray[np.float32]  # (n, dimension), rows L2-normalised
 
 
