@@ -2,7 +2,7 @@
 """The index at 100,000 and 1,000,000 chunks: writing, searching, recall, disk, memory; and the memory of index runs.
 
     python benchmarks/scale.py                          100,000 chunks, and 20,000 documents through `twin index`
-    python benchmarks/scale.py --chunks 1000000         a tenth of an hour, 5 GB of disk, 3 GB of memory
+    python benchmarks/scale.py --chunks 1000000         about 40 minutes, 10 GB of disk
     python benchmarks/scale.py --engine graph           another way to search, see scale_engines.py
 
 Chunks are synthetic (scale_data.py): vectors and texts are made, nothing is embedded. They go through the embedded
