@@ -36,7 +36,7 @@ def main() -> None:
         limit = twin.embedder.max_tokens
         over = 0
         for document in twin.documents():
-            encodings = twin.embedder.tokenizer.encode_batch([chunk.text for chunk in twin.chunker.chunk(document)])
+            encodings = twin.embedder.tokenizer.encode_batch([chunk.to_embed for chunk in twin.chunker.chunk(document)])
             over += sum(len(encoding.ids) - 2 > limit for encoding in encodings)
         print(f"documents            {twin.warehouse.count()}")
         print(f"chunks               {first.summary['chunks']}")
