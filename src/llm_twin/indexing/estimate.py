@@ -62,7 +62,7 @@ def estimated(
             "chunks_reused": sum(item.chunks_reused or 0 for item in items),
             "chunks_a_second": round(rate, 1) if rate and coming else None,
             "measured": measured if rate and coming else "",
-            "seconds": round(len(coming) / rate, 3) if rate else 0.0,
+            "seconds": round(len(coming) / rate, 3) if rate else None if coming else 0.0,
             "model": embedder.name,
         }
     )
