@@ -1,181 +1,23 @@
-"""Collect, ingest, find, forget: plain functions over the stores' contracts. Indexing is a page of its own."""
+"""Ingest, find, forget: plain functions over the stores' contracts. Collecting and indexing have their own folders."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import time
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from llm_twin.documents import KINDS, Author, Document, Hit, Link, Outcome, Report, Status, now
-from llm_twin.errors import LinkError, Permanent, Reason, TwinError, UsageError
-from llm_twin.links import canonical, parse_link
+from llm_twin.documents import KINDS, Author, Document, Hit, Outcome, Report
+from llm_twin.errors import Permanent, Reason, UsageError
+from llm_twin.links import canonical
 from llm_twin.runs import Progress, RunLog, Silent, failure
 from llm_twin.warehouse.store import DocumentFilter, Warehouse
 
 if TYPE_CHECKING:
-    from llm_twin.collect.web import Web
     from llm_twin.models.embed import Embedder
     from llm_twin.models.rerank import Reranker
     from llm_twin.vectors.store import Vectors, VectorStore
 
-log = logging.getLogger(__name__)
-
 BATCH_DOCUMENTS = 200  # stored in one transaction by an import
-
-
-# --- collect: links -> warehouse -----------------------------------------------------------------------------------
-
-
-async def collect(
-    warehouse: Warehouse, web: Web, links: Sequence[Link], progress: Progress | None = None, concurrency: int = 8
-) -> Report:
-    """Collect links into the warehouse; every one ends in one outcome. Cancelled, it returns what was done until then.
-
-    A run over the same links that was stopped within the last day is continued. Raises `StoreError` when the
-    warehouse fails; whatever fails about a single link is an outcome.
-    """
-    progress = progress or Silent()
-    stored = {link.author.id: warehouse.put_author(link.author) for link in links}
-    links = [link.model_copy(update={"author": stored[link.author.id]}) for link in links]
-    with RunLog(warehouse, "collect", input_of(links)) as log_book:
-        if not (log_book.resumed and log_book.run.planned):
-            log_book.plan((link.author.name, link.url) for link in await _expanded(links, web, log_book))
-        authors = {link.author.name: link.author for link in links}
-        todo = [
-            Link(url=url, author=authors[name])
-            for name, url in log_book.run.planned
-            if (name, url) not in log_book.done
-        ]
-        progress.plan("collect", len(todo))
-        waiting = iter(todo)
-
-        async def work() -> None:
-            for link in waiting:
-                outcome = await _collect_link(link, web, warehouse)
-                await asyncio.to_thread(log_book.add, outcome)
-                progress.step("collect", 1, outcome)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(concurrency, len(todo))):
-                    group.create_task(work())
-        except ExceptionGroup as several:
-            raise several.exceptions[0] from None  # a failing store fails all workers alike
-    return log_book.report()
-
-
-def input_of(links: Iterable[Link]) -> list[str]:
-    """What a collect run works on: two runs with the same links are runs over the same input."""
-    return sorted(f"{link.author.id} {link.url} {link.expand}" for link in links)
-
-
-async def _expanded(links: Sequence[Link], web: Web, log_book: RunLog) -> list[Link]:
-    """The links to collect: lists replaced by their items, the same link in another spelling noted as a duplicate."""
-    found: dict[tuple[str, str], Link] = {}
-    for link in links:
-        for url in await _items(link, web, log_book) if link.expand else [link.url]:
-            try:
-                key = (link.author.id, canonical(url))
-            except Permanent:
-                key = (link.author.id, url)  # its own outcome will say that it is no link
-            first = found.setdefault(key, Link(url=url, author=link.author))
-            if first.url != url:
-                log_book.add(failure(url, link.author.name, Permanent(Reason.DUPLICATE, f"the same as {first.url}")))
-    return list(found.values())
-
-
-async def _items(link: Link, web: Web, log_book: RunLog) -> list[str]:
-    """The links that one link stands for, itself when it is no list. A list has an outcome of its own."""
-    from llm_twin.collect.discover import expand
-
-    try:
-        items = await expand(parse_link(link.url), web, link.expand)
-    except TwinError as error:
-        outcome = failure(link.url, link.author.name, _of_link(error))
-        log_book.add(outcome.model_copy(update={"expand": link.expand}))
-        return []
-    except Exception as error:  # as for a page: see _collect_link
-        log.debug("while expanding %s", link.url, exc_info=True)
-        log_book.add(failure(link.url, link.author.name, _unexpected(error)))
-        return []
-    if [canonical(item) for item in items] == [canonical(link.url)]:
-        return [link.url]
-    detail = f"stands for {len(items)} link{'' if len(items) == 1 else 's'}"
-    log_book.add(Outcome(link=link.url, author=link.author.name, status="expanded", detail=detail))
-    return items
-
-
-def _of_link(error: TwinError) -> LinkError:
-    """The error of a single link; any other error ends the run."""
-    if not isinstance(error, LinkError):
-        raise error
-    return error
-
-
-def _unexpected(error: Exception) -> Permanent:
-    return Permanent(Reason.INTERNAL, f"{type(error).__name__}: {error}")
-
-
-async def _collect_link(link: Link, web: Web, warehouse: Warehouse) -> Outcome:
-    from llm_twin.collect.crawlers import crawler_for
-
-    started = time.perf_counter()
-    name = link.author.name
-    try:
-        _, crawl = crawler_for(parse_link(link.url))
-        documents = [document async for document in crawl(link, web)]
-        if not documents:
-            raise Permanent(Reason.EMPTY, "nothing to store on this page")
-        statuses = await asyncio.to_thread(warehouse.put, documents)
-    except LinkError as error:
-        return failure(link.url, name, error, time.perf_counter() - started)
-    except TwinError:
-        raise
-    except Exception as error:
-        log.debug("while collecting %s", link.url, exc_info=True)
-        unexpected = Permanent(Reason.INTERNAL, f"{type(error).__name__}: {error}")
-        return failure(link.url, name, unexpected, time.perf_counter() - started)
-    return Outcome(
-        link=link.url,
-        author=name,
-        status=_combined(statuses),
-        title=documents[0].title,
-        documents=len(documents),
-        stored_as=documents[0].link,
-        seconds=round(time.perf_counter() - started, 3),
-    )
-
-
-def _combined(statuses: Sequence[Status]) -> Status:
-    """One status for a link that stands for several documents."""
-    if statuses[0] == "new":
-        return "new"
-    return "unchanged" if all(status == "unchanged" for status in statuses) else "updated"
-
-
-async def preview(source: str, web: Web, url: str = "") -> Document:
-    """The document that a link, or a page saved as a file (fetched from `url`), would give. Nothing is stored."""
-    from llm_twin.collect.crawlers import crawler_for
-    from llm_twin.collect.sites.article import document_of
-    from llm_twin.collect.web import Page
-
-    nobody = Author.named("nobody")
-    file = Path(source)
-    if not await asyncio.to_thread(file.is_file):
-        link = Link(url=parse_link(source), author=nobody)
-        _, crawl = crawler_for(link.url)
-        async for document in crawl(link, web):
-            return document
-        raise Permanent(Reason.EMPTY, f"nothing to extract at {source}")
-    link = Link(url=parse_link(url or f"http://localhost/{quote(file.name)}"), author=nobody)
-    body = await asyncio.to_thread(file.read_bytes)
-    page = Page(url=link.url, status=200, headers={"content-type": "text/html"}, fetched_at=now(), body=body)
-    return document_of(page, link)
 
 
 # --- ingest: an archive's documents -> warehouse -------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Protocol, Self
 from uuid import uuid4
 
 from llm_twin.documents import Outcome, Report, Run, RunState, digest, now
-from llm_twin.errors import LinkError, Reason, Transient
+from llm_twin.errors import LinkError, Permanent, Reason, Transient
 from llm_twin.warehouse.store import Warehouse
 
 # A run that stopped longer ago is not continued: what it had finished may have changed since.
@@ -149,3 +149,8 @@ def failure(link: str, author: str, error: LinkError, seconds: float = 0.0) -> O
         transient=isinstance(error, Transient),
         seconds=round(seconds, 3),
     )
+
+
+def unexpected(error: Exception) -> Permanent:
+    """What a crawler's own fault is reported as, so that the other links go on."""
+    return Permanent(Reason.INTERNAL, f"{type(error).__name__}: {error}")

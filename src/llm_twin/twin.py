@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from llm_twin import pipelines
+from llm_twin import collecting, pipelines
 from llm_twin.documents import Author, Document, Hit, Link, Outcome, Report, Run
 from llm_twin.errors import ConfigError, LockedError, OutdatedError, StoreError, UsageError
 from llm_twin.runs import Progress, seen
@@ -98,7 +98,7 @@ class Twin:
 
         async def go() -> Report:
             async with Web(self.settings) as web:
-                return await pipelines.collect(self.warehouse, web, given, self.progress, self.settings.concurrency)
+                return await collecting.collect(self.warehouse, web, given, self.progress, self.settings.concurrency)
 
         return _run(go)
 
@@ -131,7 +131,7 @@ class Twin:
 
         async def go() -> Document:
             async with Web(self.settings) as web:
-                return await pipelines.preview(str(source), web, url)
+                return await collecting.preview(str(source), web, url)
 
         return _run(go)
 

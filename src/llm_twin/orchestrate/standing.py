@@ -12,11 +12,11 @@ from datetime import timedelta
 from pydantic import SecretStr
 
 from llm_twin import __version__, indexing
+from llm_twin.collecting import input_of
 from llm_twin.documents import Link, Outcome, Value, digest, now
 from llm_twin.errors import OutdatedError
 from llm_twin.indexing import Embedded, IndexItem
 from llm_twin.links import canonical
-from llm_twin.pipelines import input_of
 from llm_twin.settings import Settings, masked
 from llm_twin.twin import Twin
 from llm_twin.warehouse.store import DocumentFilter, Warehouse
