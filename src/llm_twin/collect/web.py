@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from copy import copy
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from llm_twin.collect import walls
 from llm_twin.collect.addresses import Resolver
-from llm_twin.collect.pages import Page
+from llm_twin.collect.pages import Page, Unchanged, validators
 from llm_twin.collect.robots import MAX_BYTES as ROBOTS_BYTES
 from llm_twin.collect.robots import Robots
-from llm_twin.documents import now
+from llm_twin.documents import Seen, now
 from llm_twin.errors import Permanent, Reason, Transient
 from llm_twin.links import ascii_host, host_of, parse_link
 from llm_twin.settings import Settings
@@ -39,6 +40,9 @@ REQUESTS_PER_HOST = 2  # at the same time
 ERROR_BYTES = 64_000  # of an error's body are kept, enough to see who refuses
 DRAINED_BYTES = 1_000_000  # of it are read, so that the connection can be used again
 MAX_WAIT = 60.0  # seconds; who asks to wait longer is left alone for this run
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass
@@ -70,6 +74,22 @@ class Web:
         self._robots = Robots(settings.user_agent, self._robots_txt)
         self._hosts: dict[str, _Host] = {}
         self._wire: Wire | None = None
+        self._before: Seen | None = None
+        self._seen: list[Seen] = []
+
+    def against(self, seen: Seen | None) -> Web:
+        """A view of this opened `Web`, sharing all it has, for one link: `get` raises `Unchanged` for a page as `seen`.
+
+        The page is asked for on condition (ETag, Last-Modified); sent all the same, its body decides.
+        """
+        view = copy(self)
+        view._before, view._seen = seen, []
+        return view
+
+    @property
+    def seen(self) -> Seen | None:
+        """What to remember of the one page this view has fetched; None when it was none, or several."""
+        return self._seen[0] if len(self._seen) == 1 else None
 
     async def get(self, url: str, *, headers: Mapping[str, str] | None = None, robots: bool = True) -> Page:
         """Fetch a page, tried again up to `settings.retries` times while that may help.
@@ -86,7 +106,9 @@ class Web:
             wait=self._wait,
             reraise=True,
         )
-        return await tries(self._page, url, headers or {}, robots and self.settings.robots)
+        page = await tries(self._page, url, headers or {}, robots and self.settings.robots)
+        self._seen.append(page.seen(url))
+        return page
 
     async def address(self, host: str, port: int) -> tuple[str, int]:
         """The checked (address, port) to connect to for a host, for programs that do their own HTTP, such as git.
@@ -95,8 +117,17 @@ class Web:
         """
         return (await self._resolver.addresses(ascii_host(host), port))[0]
 
+    async def compute(self, function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """Run `function`, which computes and fetches nothing, beside the event loop; errors come back as raised."""
+        return await asyncio.to_thread(function, *args, **options)
+
     async def _page(self, url: str, headers: Mapping[str, str], robots: bool) -> Page:
-        page = await self._follow(url, headers, robots=robots)
+        before = self._before if self._before and self._before.url == url else None
+        page = await self._follow(url, headers, robots=robots, before=before)
+        if before and page.status == 304:
+            raise Unchanged(before)
+        if before and page.status == 200 and page.seen(url).body_digest == before.body_digest:
+            raise Unchanged(page.seen(url), page)
         # A challenge or login says more than its status does; a page that is gone is gone.
         found = None if page.status in (404, 410, 451) else walls.wall(page)
         if found:
@@ -108,7 +139,9 @@ class Web:
     async def _robots_txt(self, url: str) -> Page:
         return await self._follow(url, {}, robots=False, cut_at=ROBOTS_BYTES)
 
-    async def _follow(self, url: str, headers: Mapping[str, str], *, robots: bool, cut_at: int = 0) -> Page:
+    async def _follow(
+        self, url: str, headers: Mapping[str, str], *, robots: bool, cut_at: int = 0, before: Seen | None = None
+    ) -> Page:
         """The page at the end of the redirects, whatever its status."""
         import httpx2
 
@@ -117,7 +150,10 @@ class Web:
             if robots:
                 await self._obey(url, redirected=hop > 0)
             own = urlsplit(url)[:2] in {start[:2], ("https", start.netloc)}
-            page = await self._fetch(url, headers if own else {}, cookies, cut_at)
+            sent = dict(headers) if own else {}
+            if before and url == (before.page_url or before.url):  # another page's validators would mean nothing
+                sent |= validators(before)
+            page = await self._fetch(url, sent, cookies, cut_at)
             target = page.forward
             if not target:
                 return page

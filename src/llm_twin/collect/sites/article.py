@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -25,7 +24,7 @@ TITLE_LENGTH = 80  # characters of the first line, for what has no title
 async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     """The article behind `link`, by the parser of its platform where the page shows one."""
     page = await fetch_html(link.url, web)
-    yield await asyncio.to_thread(document_of, page, link)
+    yield await web.compute(document_of, page, link)
 
 
 async def fetch_html(url: str, web: Web) -> Page:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -56,7 +55,7 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     if post_id(link.url) is None and not short:
         raise Permanent(Reason.LIST_PAGE, "a Medium profile or list, not a story: collect its stories with --expand")
     page = await fetch_html(link.url, web)
-    yield await asyncio.to_thread(parse, page, link)
+    yield await web.compute(parse, page, link)
 
 
 @expander("medium", "medium.com", ".medium.com", path=is_list)

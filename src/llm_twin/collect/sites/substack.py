@@ -5,7 +5,6 @@ Pages embed the whole post as JSON (`window._preloads`). Version 1, checked agai
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -60,7 +59,7 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     if is_list(urlsplit(link.url).path):
         raise Permanent(Reason.LIST_PAGE, LIST_PAGE)
     page = await fetch_html(link.url, web)
-    yield await asyncio.to_thread(parse, page, link)
+    yield await web.compute(parse, page, link)
 
 
 @expander("substack", ".substack.com", path=is_list)
