@@ -54,6 +54,11 @@ def digest(*parts: str) -> str:
     return hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
+def body_digest(body: bytes) -> str:
+    """32 hex digits by which a page's body is known again."""
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
 class Value(BaseModel):
     """Base of all values here: frozen, and a misspelt field is an error."""
 
@@ -84,6 +89,7 @@ class Link(Value):
     url: str
     author: Author
     expand: int = 0  # how many items to take of a link that stands for many; 0: collect the link itself
+    since: Moment | None = None  # what is older is left out; what has no date is taken
 
 
 class Raw(Value):
@@ -94,6 +100,16 @@ class Raw(Value):
     headers: dict[str, str]
     fetched_at: Moment
     body: bytes = Field(repr=False)
+
+
+class Seen(Value):
+    """What the page of a link was when it was last collected: enough to ask for it only if it has changed."""
+
+    url: str  # that was asked for, as `Web.get` wrote it
+    page_url: str = ""  # that answered, after redirects; the validators are its own. Empty: the same
+    etag: str = ""
+    last_modified: str = ""
+    body_digest: str = ""  # of the unpacked body, see `body_digest`
 
 
 class Document(Value):
@@ -200,6 +216,7 @@ class Outcome(Value):
     documents: int = 0  # that this link stands for now
     stored_as: str = ""  # the link of the first of them, which the page may have named itself
     expand: int = 0  # as the link had it that could not be expanded
+    since: Moment | None = None  # as the link had it, for a retry
     transient: bool = False  # a retry may help
     seconds: float = 0.0
     at: Moment = Field(default_factory=now)

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from html import unescape
 
-from llm_twin.documents import Raw, now
+from llm_twin.documents import Raw, Seen, body_digest, now
 from llm_twin.errors import LinkError, Permanent, Reason, Transient
 
 KEPT_HEADERS = {"content-type", "content-language", "etag", "last-modified", "link", "x-robots-tag"}
@@ -98,6 +98,16 @@ class Page:
         headers = {name: value for name, value in self.headers.items() if name in KEPT_HEADERS}
         return Raw(url=self.url, status=self.status, headers=headers, fetched_at=self.fetched_at, body=self.body)
 
+    def seen(self, asked: str) -> Seen:
+        """What is to be remembered of this page, which answered when `asked` was asked for."""
+        return Seen(
+            url=asked,
+            page_url=self.url,
+            etag=self.headers.get("etag", ""),
+            last_modified=self.headers.get("last-modified", ""),
+            body_digest=body_digest(self.body),
+        )
+
     @property
     def retry_after(self) -> float | None:
         """Seconds that the server asks to wait (RFC 9110, section 10.2.3), from now; None when it does not."""
@@ -144,6 +154,24 @@ class Page:
         if status >= 400:
             return Permanent(Reason.BLOCKED, f"the site refuses: {where}")
         return Permanent(Reason.BAD_DATA, f"no page: {where}")
+
+
+class Unchanged(Exception):
+    """The page is the one that was seen before; no error. `seen` is what to remember of it now.
+
+    `page` is there when it was sent again with the same body, and None when the server said so (304).
+    """
+
+    def __init__(self, seen: Seen, page: Page | None = None) -> None:
+        super().__init__(f"unchanged: {seen.url}")
+        self.seen = seen
+        self.page = page
+
+
+def validators(seen: Seen) -> dict[str, str]:
+    """The headers that ask for a page only if it is another than the one seen (RFC 9110, section 13.1)."""
+    asked = {"if-none-match": seen.etag, "if-modified-since": seen.last_modified}
+    return {name: value for name, value in asked.items() if value}
 
 
 def _guess(body: bytes, labels: list[str]) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from copy import copy
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
@@ -106,7 +106,7 @@ class Web:
             wait=self._wait,
             reraise=True,
         )
-        page = await tries(self._page, url, headers or {}, robots and self.settings.robots)
+        page: Page = await tries(self._page, url, headers or {}, robots and self.settings.robots)
         self._seen.append(page.seen(url))
         return page
 
