@@ -36,6 +36,7 @@ class Reason(StrEnum):
     SERVER_ERROR = "server_error"
     REDIRECT_LOOP = "redirect_loop"
     TOO_LARGE = "too_large"
+    TOO_COMPLEX = "too_complex"
     NOT_HTML = "not_html"
     EMPTY = "empty"
     PRIVATE_ADDRESS = "private_address"

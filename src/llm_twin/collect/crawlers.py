@@ -118,6 +118,12 @@ def parser_for(page: Page) -> Parse | None:
     return next((parse for _, recognises, parse in _parsers if recognises(page)), None)
 
 
+def parser_modules() -> list[str]:
+    """The modules that parsers are from: what has to be imported where pages are parsed."""
+    _load_sites()
+    return sorted({parse.__module__ for *_, parse in _parsers})
+
+
 def site_names() -> list[str]:
     """Names of all sites that have a crawler or parser, sorted."""
     _load_sites()

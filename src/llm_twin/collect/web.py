@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
     from llm_twin.collect.transport import Wire
+    from llm_twin.collect.workers import Workers
 
 __all__ = ["Page", "Web"]
 
@@ -74,6 +75,7 @@ class Web:
         self._robots = Robots(settings.user_agent, self._robots_txt)
         self._hosts: dict[str, _Host] = {}
         self._wire: Wire | None = None
+        self._workers: Workers | None = None
         self._before: Seen | None = None
         self._seen: list[Seen] = []
 
@@ -118,8 +120,10 @@ class Web:
         return (await self._resolver.addresses(ascii_host(host), port))[0]
 
     async def compute(self, function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Run `function`, which computes and fetches nothing, beside the event loop; errors come back as raised."""
-        return await asyncio.to_thread(function, *args, **options)
+        """Run `function`, which computes and fetches nothing, in a worker process; see `Workers.run`."""
+        if not self._workers:
+            raise RuntimeError("Web is used outside of `async with`")
+        return await self._workers.run(function, *args, **options)
 
     async def _page(self, url: str, headers: Mapping[str, str], robots: bool) -> Page:
         before = self._before if self._before and self._before.url == url else None
@@ -267,14 +271,20 @@ class Web:
         return wait_exponential_jitter(multiplier=self._backoff, jitter=self._backoff, max=MAX_WAIT)(state)
 
     async def __aenter__(self) -> Self:
+        from llm_twin.collect.crawlers import parser_modules
         from llm_twin.collect.transport import Wire
+        from llm_twin.collect.workers import Workers, cores
 
         self._wire = Wire(self._resolver)
+        self._workers = Workers(min(self.settings.workers or cores(), self.settings.concurrency), parser_modules)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._workers:
+            self._workers.close()
+            self._workers = None
         if self._wire:
             await self._wire.aclose()
             self._wire = None

@@ -54,7 +54,7 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     with tempfile.TemporaryDirectory(prefix="llm-twin-", ignore_cleanup_errors=True) as folder:
         clone = await shallow_clone(Place.of(link.url).clone_url, web, Path(folder))
         contents = await _contents(clone, web.settings)
-    for document in await web.compute(_documents, link, clone, contents):
+    for document in await asyncio.to_thread(_documents, link, clone, contents):
         yield document
 
 
