@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_twin.errors import ConfigError
+from llm_twin.links import ascii_host
 
 MEGABYTE = 1_000_000
+
+
+def _hosts(value: object) -> object:
+    """Hosts from text with commas or spaces between them; a leading dot means all hosts below."""
+    names = re.split(r"[,\s]+", value) if isinstance(value, str) else value
+    if not isinstance(names, list | tuple):
+        return value
+    found = [str(name).lower() for name in names if name]
+    for name in found:
+        if not re.fullmatch(r"\.?[\w-]+(\.[\w-]+)*", name):
+            raise ValueError(f'"{name}" is no host; give names such as ada.dev')
+    return tuple("." * name.startswith(".") + ascii_host(name.removeprefix(".")) for name in found)
 
 
 class Settings(BaseSettings):
@@ -74,6 +87,10 @@ class Settings(BaseSettings):
     max_file_bytes: int = Field(default=MEGABYTE, ge=1, description="Largest source file kept from a repository")
     max_repository_bytes: int = Field(default=500 * MEGABYTE, ge=1, description="Largest clone")
     robots: bool = Field(default=True, description="Obey robots.txt")
+    own_sites: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_hosts)] = Field(
+        default=(),
+        description="The author's own hosts, robots.txt not asked: `ada.dev,.ada.blog` (all below)",
+    )
     allow_private: bool = Field(default=False, description="Allow loopback and private addresses, and git over http")
     resolve: dict[str, str] = Field(
         default_factory=dict,

@@ -1,4 +1,4 @@
-"""robots.txt, fetched once per origin and obeyed as RFC 9309 has it.
+"""robots.txt, fetched once per origin and day and obeyed as RFC 9309 has it.
 
 4xx: everything is allowed. 5xx: everything is forbidden for now, so the link may be tried again later.
 429 is read as "later" too, not as "no rules": the site does limit robots. A host out of reach stays `unreachable`.
@@ -7,8 +7,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,17 +24,29 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 512_000  # RFC 9309, section 2.5: at least 500 KiB are read
 MAX_CRAWL_DELAY = 10.0  # seconds; some ask for minutes, which would hold a run up for days
+MAX_AGE = 24 * 3600.0  # seconds that rules are used for, section 2.4
+KEPT_BYTES = 64_000_000  # of memory for all rules: those of 30,000 usual origins; what was not used for longest goes
+MEMORY_PER_CHARACTER = 30  # measured 10 to 36, the most for short rules with wildcards
+SMALL = 20_000  # characters that are parsed in no time
+PRODUCT = re.compile(r"([A-Za-z_-]+)")
+
+
+@dataclass(frozen=True)
+class _Rules:
+    protego: Protego
+    read_at: float
+    size: int  # bytes, roughly
 
 
 class Robots:
     """The rules of every origin met. `fetch` gets a robots.txt, whatever its status, or raises link errors."""
 
     def __init__(self, user_agent: str, fetch: Callable[[str], Awaitable[Page]]) -> None:
-        self._user_agent = user_agent
+        self._user_agent = product(user_agent)
         self._fetch = fetch
-        self._rules: dict[str, Protego] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._failures: dict[str, tuple[float, Transient]] = {}
+        self._rules: OrderedDict[str, _Rules] = OrderedDict()
+        self._kept = 0  # bytes of all rules
+        self._reading: dict[str, asyncio.Task[_Rules]] = {}
 
     async def check(self, url: str) -> float:
         """The crawl delay in seconds that the origin asks for (0 without one), at most 10.
@@ -40,38 +55,72 @@ class Robots:
         """
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
-        asked_at = time.monotonic()
-        async with self._locks.setdefault(origin, asyncio.Lock()):
-            if origin not in self._rules:
-                failed_at, failure = self._failures.get(origin, (0.0, None))
-                if failure and failed_at > asked_at:  # who waited for an attempt shares its failure
-                    raise failure
-                try:
-                    self._rules[origin] = await self._read(origin)
-                except Transient as error:
-                    self._failures[origin] = (time.monotonic(), error)
-                    raise
-        rules = self._rules[origin]
-        if not rules.can_fetch(url, self._user_agent):
+        rules = self._rules.get(origin)
+        if rules and time.monotonic() - rules.read_at < MAX_AGE:
+            self._rules.move_to_end(origin)
+        else:
+            rules = await self._shared(origin)
+        if not rules.protego.can_fetch(url, self._user_agent):
             raise Permanent(Reason.ROBOTS, f"{origin}/robots.txt forbids {parts.path or '/'}")
-        return min(rules.crawl_delay(self._user_agent) or 0.0, MAX_CRAWL_DELAY)
+        return min(rules.protego.crawl_delay(self._user_agent) or 0.0, MAX_CRAWL_DELAY)
 
-    async def _read(self, origin: str) -> Protego:
-        from protego import Protego
+    async def _shared(self, origin: str) -> _Rules:
+        """The rules as one attempt to read them gives them to all who wait; so it does its failure."""
+        reading = self._reading.get(origin)
+        if not reading:
+            reading = self._reading[origin] = asyncio.create_task(self._read(origin))
+            reading.add_done_callback(lambda done: self._read_to_end(origin, done))
+        # Shielded: one who gives up waiting does not take the others' attempt away.
+        return await asyncio.shield(reading)
 
+    def _read_to_end(self, origin: str, done: asyncio.Task[_Rules]) -> None:
+        self._reading.pop(origin, None)
+        if not done.cancelled():
+            done.exception()  # seen, should nobody wait for it any more
+
+    def _keep(self, origin: str, rules: _Rules) -> None:
+        former = self._rules.pop(origin, None)
+        self._rules[origin] = rules
+        self._kept += rules.size - (former.size if former else 0)
+        while self._kept > KEPT_BYTES and len(self._rules) > 1:
+            self._kept -= self._rules.popitem(last=False)[1].size
+
+    async def _read(self, origin: str) -> _Rules:
         address = f"{origin}/robots.txt"
+        text = ""
         try:
             page = await self._fetch(address)
         except Permanent as error:
             if error.reason in (Reason.PRIVATE_ADDRESS, Reason.UNREACHABLE):
                 raise
-            return Protego.parse("")  # a redirect loop or a spoilt body: unavailable, so nothing is forbidden
-        if page.status == 429:
-            raise Transient(Reason.RATE_LIMITED, f"{address} answered HTTP 429", page.retry_after)
-        if page.status >= 500:
-            raise Transient(
-                Reason.ROBOTS,
-                f"{address} answered HTTP {page.status}, which forbids the site for now; try later",
-                page.retry_after,
-            )
-        return Protego.parse(page.body.decode("utf-8-sig", "replace") if page.status < 300 else "")
+            # A redirect loop or a spoilt body: unavailable, so nothing is forbidden.
+        else:
+            if page.status == 429:
+                raise Transient(Reason.RATE_LIMITED, f"{address} answered HTTP 429", page.retry_after)
+            if page.status >= 500:
+                raise Transient(
+                    Reason.ROBOTS,
+                    f"{address} answered HTTP {page.status}, which forbids the site for now; try later",
+                    page.retry_after,
+                )
+            text = page.body.decode("utf-8-sig", "replace") if page.status < 300 else ""
+        # The largest take half a second to parse.
+        protego = await asyncio.to_thread(_parse, text) if len(text) > SMALL else _parse(text)
+        rules = _Rules(protego, time.monotonic(), 2_000 + MEMORY_PER_CHARACTER * len(text))
+        self._keep(origin, rules)
+        return rules
+
+
+def product(user_agent: str) -> str:
+    """The name that rules are looked up by (RFC 9309, section 2.2.1): `AdaBot` of `AdaBot/1.0 (+https://…)`.
+
+    What begins like a browser's names itself further on; of that the whole is looked through.
+    """
+    match = PRODUCT.match(user_agent)
+    return match[1] if match and match[1].lower() != "mozilla" else user_agent
+
+
+def _parse(text: str) -> Protego:
+    from protego import Protego
+
+    return Protego.parse(text)

@@ -7,17 +7,16 @@ and when each host was asked last; cookies live as long as one chain of redirect
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import aclosing
 from copy import copy
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from llm_twin.collect import walls
 from llm_twin.collect.addresses import Resolver
+from llm_twin.collect.pace import MAX_WAIT, OVERLOAD, Closed, Pace
 from llm_twin.collect.pages import Page, Unchanged, validators
 from llm_twin.collect.robots import MAX_BYTES as ROBOTS_BYTES
 from llm_twin.collect.robots import Robots
@@ -37,29 +36,11 @@ __all__ = ["Page", "Web"]
 
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 MAX_REDIRECTS = 10
-REQUESTS_PER_HOST = 2  # at the same time
 ERROR_BYTES = 64_000  # of an error's body are kept, enough to see who refuses
 DRAINED_BYTES = 1_000_000  # of it are read, so that the connection can be used again
-MAX_WAIT = 60.0  # seconds; who asks to wait longer is left alone for this run
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass
-class _Host:
-    """When the next request to a host may start, by `time.monotonic()`."""
-
-    pause: float
-    free_at: float = 0.0
-    refused: int = 0  # answers in a row that asked to wait
-    closed_until: float = 0.0  # nothing is asked before
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REQUESTS_PER_HOST))
-    queue: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
-class _Closed(Transient):
-    """The host has said not to come back yet; asking again in this `get` is of no use."""
 
 
 class Web:
@@ -73,11 +54,11 @@ class Web:
         self._backoff = backoff
         self._resolver = Resolver(settings)
         self._robots = Robots(settings.user_agent, self._robots_txt)
-        self._hosts: dict[str, _Host] = {}
+        self._pace = Pace(settings.delay, settings.retries, backoff)
         self._wire: Wire | None = None
         self._workers: Workers | None = None
         self._before: Seen | None = None
-        self._seen: list[Seen] = []
+        self._seen: list[Seen] | None = None  # by views alone
 
     def against(self, seen: Seen | None) -> Web:
         """A view of this opened `Web`, sharing all it has, for one link: `get` raises `Unchanged` for a page as `seen`.
@@ -91,7 +72,7 @@ class Web:
     @property
     def seen(self) -> Seen | None:
         """What to remember of the one page this view has fetched; None when it was none, or several."""
-        return self._seen[0] if len(self._seen) == 1 else None
+        return self._seen[0] if self._seen and len(self._seen) == 1 else None
 
     async def get(self, url: str, *, headers: Mapping[str, str] | None = None, robots: bool = True) -> Page:
         """Fetch a page, tried again up to `settings.retries` times while that may help.
@@ -109,7 +90,8 @@ class Web:
             reraise=True,
         )
         page: Page = await tries(self._page, url, headers or {}, robots and self.settings.robots)
-        self._seen.append(page.seen(url))
+        if self._seen is not None:
+            self._seen.append(page.seen(url))
         return page
 
     async def address(self, host: str, port: int) -> tuple[str, int]:
@@ -141,7 +123,10 @@ class Web:
         return page
 
     async def _robots_txt(self, url: str) -> Page:
-        return await self._follow(url, {}, robots=False, cut_at=ROBOTS_BYTES)
+        page = await self._follow(url, {}, robots=False, cut_at=ROBOTS_BYTES)
+        if page.status >= 500 and page.status not in OVERLOAD:  # while it lasts, every link of the site asks again
+            self._pace.failed(host_of(url), Transient(Reason.ROBOTS, f"{url} answers HTTP {page.status}"))
+        return page
 
     async def _follow(
         self, url: str, headers: Mapping[str, str], *, robots: bool, cut_at: int = 0, before: Seen | None = None
@@ -167,15 +152,20 @@ class Web:
             url = onward
         raise Permanent(Reason.REDIRECT_LOOP, f"more than {MAX_REDIRECTS} redirects, the last to {url}")
 
+    def pause(self, host: str) -> float:
+        """Seconds between the starts of two requests to a host, as it answers now."""
+        return self._pace.pause(host)
+
     async def _obey(self, url: str, *, redirected: bool) -> None:
+        if _among(host_of(url), self.settings.own_sites):
+            return
         try:
             pause = await self._robots.check(url)
         except Permanent as error:
             if error.reason is Reason.ROBOTS and redirected and walls.login_path(url):
                 raise Permanent(Reason.LOGIN_REQUIRED, f"the site asks to sign in: {url}") from None
             raise
-        host = self._host(host_of(url))
-        host.pause = max(host.pause, pause)
+        self._pace.at_least(host_of(url), pause)
 
     async def _fetch(self, url: str, headers: Mapping[str, str], cookies: httpx2.Cookies, cut_at: int) -> Page:
         """One request and its answer. Bodies of errors and redirects are cut, so are others if `cut_at` says so."""
@@ -187,7 +177,7 @@ class Web:
             raise RuntimeError("Web is used outside of `async with`")
         host = host_of(url)
         limit = self.settings.timeout
-        async with self._turn(host):
+        async with self._pace.turn(host):
             try:
                 async with asyncio.timeout(limit):
                     with network_errors(host):
@@ -208,20 +198,8 @@ class Web:
                 raise Transient(Reason.TIMEOUT, f"{host} gave no complete answer within {limit:g} s") from None
         cookies.extract_cookies(response)
         page = Page(url, response.status_code, dict(response.headers), now(), body)
-        self._heed(page, self._host(host))
+        self._pace.answered(host, page)
         return page
-
-    def _heed(self, page: Page, host: _Host) -> None:
-        """Let all requests to a host wait as long as it asks; leave it alone when that is long or goes on and on."""
-        if page.retry_after is None:
-            host.refused = 0
-            return
-        host.refused += 1
-        until = time.monotonic() + page.retry_after
-        if page.retry_after > MAX_WAIT or host.refused > self.settings.retries:
-            host.closed_until = until
-        else:
-            host.free_at = max(host.free_at, until)
 
     async def _body(self, response: httpx2.Response, cut_at: int) -> bytes:
         """The unpacked body, counted while it is unpacked: no more than the cap is ever held."""
@@ -241,26 +219,6 @@ class Web:
                 if size > max(cap, DRAINED_BYTES):
                     break
         return bytes(body)
-
-    @asynccontextmanager
-    async def _turn(self, name: str) -> AsyncIterator[None]:
-        """Wait until a request to the host may start; hold one of its slots until it has ended."""
-        host = self._host(name)
-        async with host.slots:
-            async with host.queue:
-                while True:  # an answer may move the moment on while this one sleeps
-                    closed = host.closed_until - time.monotonic()
-                    if closed > 0:
-                        raise _Closed(Reason.RATE_LIMITED, f"{name} asks to wait {closed:.0f} s more", closed)
-                    wait = host.free_at - time.monotonic()
-                    if wait <= 0:
-                        break
-                    await asyncio.sleep(wait)
-                host.free_at = time.monotonic() + host.pause
-            yield
-
-    def _host(self, name: str) -> _Host:
-        return self._hosts.setdefault(name, _Host(self.settings.delay))
 
     def _wait(self, state: RetryCallState) -> float:
         from tenacity import wait_exponential_jitter
@@ -291,7 +249,12 @@ class Web:
 
 
 def _worth_a_retry(error: BaseException) -> bool:
-    return isinstance(error, Transient) and not isinstance(error, _Closed) and (error.retry_after or 0) <= MAX_WAIT
+    return isinstance(error, Transient) and not isinstance(error, Closed) and (error.retry_after or 0) <= MAX_WAIT
+
+
+def _among(host: str, sites: Iterable[str]) -> bool:
+    """Whether a host is one of `sites`, but for `www.`, or below one that begins with a dot."""
+    return any(host.endswith(site) if site.startswith(".") else host.removeprefix("www.") == site for site in sites)
 
 
 def _onward(url: str, target: str) -> str:
