@@ -23,6 +23,7 @@ class Reason(StrEnum):
 
     ROBOTS = "robots"
     DUPLICATE = "duplicate"
+    OLDER = "older"
     NOT_FOUND = "not_found"
     GONE = "gone"
     BLOCKED = "blocked"

@@ -18,7 +18,8 @@ from llm_twin.warehouse.store import Warehouse
 
 # A run that stopped longer ago is not continued: what it had finished may have changed since.
 RESUME_WITHIN = timedelta(hours=24)
-SKIPS = frozenset({Reason.ROBOTS, Reason.DUPLICATE})  # what we chose not to take, as opposed to what went wrong
+# What we chose not to take, as opposed to what went wrong.
+SKIPS = frozenset({Reason.ROBOTS, Reason.DUPLICATE, Reason.OLDER})
 # A run on another machine whose end can't be seen counts as running for this long.
 BELIEVED_ALIVE = timedelta(hours=24)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
-from llm_twin.documents import Link, Outcome
+from llm_twin.documents import Document, Link, Outcome
 from llm_twin.errors import LinkError, Permanent, Reason, TwinError
 from llm_twin.links import canonical, parse_link
 from llm_twin.runs import RunLog, failure, unexpected
@@ -17,30 +17,42 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-async def expanded(links: Sequence[Link], web: Web, log_book: RunLog) -> list[Link]:
-    """The links to collect: lists replaced by their items, the same link in another spelling noted as a duplicate."""
-    found: dict[tuple[str, str], Link] = {}
+async def expanded(links: Sequence[Link], web: Web, log_book: RunLog) -> AsyncIterator[Link]:
+    """The links to collect, one list at a time: lists replaced by their items, which keep the list's `since`.
+
+    The same link in another spelling is noted as a duplicate. A list has an outcome of its own.
+    """
+    found: dict[tuple[str, str], str] = {}
     for link in links:
         for url in await _items(link, web, log_book) if link.expand else [link.url]:
             try:
                 key = (link.author.id, canonical(url))
             except Permanent:
                 key = (link.author.id, url)  # its own outcome will say that it is no link
-            first = found.setdefault(key, Link(url=url, author=link.author))
-            if first.url != url:
-                log_book.add(failure(url, link.author.name, Permanent(Reason.DUPLICATE, f"the same as {first.url}")))
-    return list(found.values())
+            if key not in found:
+                found[key] = url
+                yield Link(url=url, author=link.author, since=link.since)
+            elif found[key] != url:
+                why = Permanent(Reason.DUPLICATE, f"the same as {found[key]}")
+                log_book.add(failure(url, link.author.name, why))
+
+
+def older(link: Link, document: Document) -> Permanent | None:
+    """Why what was fetched for a link is left out by its `since`, if it is: no list had told its date."""
+    if link.since is None or document.published_at is None or document.published_at >= link.since:
+        return None
+    return Permanent(Reason.OLDER, f"of {document.published_at:%Y-%m-%d}, before {link.since:%Y-%m-%d}")
 
 
 async def _items(link: Link, web: Web, log_book: RunLog) -> list[str]:
-    """The links that one link stands for, itself when it is no list. A list has an outcome of its own."""
+    """The links that one link stands for, itself when it is no list."""
     from llm_twin.collect.discover import expand
 
     try:
         items = await expand(parse_link(link.url), web, link.expand)
     except TwinError as error:
         outcome = failure(link.url, link.author.name, _of_link(error))
-        log_book.add(outcome.model_copy(update={"expand": link.expand}))
+        log_book.add(outcome.model_copy(update={"expand": link.expand, "since": link.since}))
         return []
     except Exception as error:  # as for a page: see _collect_link
         log.debug("while expanding %s", link.url, exc_info=True)

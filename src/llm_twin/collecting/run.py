@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from llm_twin.collecting.expand import expanded
+from llm_twin.collecting.expand import expanded, older
 from llm_twin.documents import Link, Outcome, Report, Status
 from llm_twin.errors import LinkError, Permanent, Reason, TwinError
 from llm_twin.links import parse_link
@@ -34,10 +34,12 @@ async def collect(
     links = [link.model_copy(update={"author": stored[link.author.id]}) for link in links]
     with RunLog(warehouse, "collect", input_of(links)) as log_book:
         if not (log_book.resumed and log_book.run.planned):
-            log_book.plan((link.author.name, link.url) for link in await expanded(links, web, log_book))
+            log_book.plan([(link.author.name, link.url) async for link in expanded(links, web, log_book)])
         authors = {link.author.name: link.author for link in links}
+        # A list's items have its limit; which list a link came from is not noted yet.
+        since = {link.author.name: link.since for link in links}
         todo = [
-            Link(url=url, author=authors[name])
+            Link(url=url, author=authors[name], since=since[name])
             for name, url in log_book.run.planned
             if (name, url) not in log_book.done
         ]
@@ -61,7 +63,7 @@ async def collect(
 
 def input_of(links: Iterable[Link]) -> list[str]:
     """What a collect run works on: two runs with the same links are runs over the same input."""
-    return sorted(f"{link.author.id} {link.url} {link.expand}" for link in links)
+    return sorted(f"{link.author.id} {link.url} {link.expand} {link.since or ''}".rstrip() for link in links)
 
 
 async def _collect_link(link: Link, web: Web, warehouse: Warehouse) -> Outcome:
@@ -74,6 +76,8 @@ async def _collect_link(link: Link, web: Web, warehouse: Warehouse) -> Outcome:
         documents = [document async for document in crawl(link, web)]
         if not documents:
             raise Permanent(Reason.EMPTY, "nothing to store on this page")
+        if why := older(link, documents[0]):
+            raise why
         statuses = await asyncio.to_thread(warehouse.put, documents)
     except LinkError as error:
         return failure(link.url, name, error, time.perf_counter() - started)
