@@ -114,13 +114,13 @@ class Page:
         value = self.headers.get("retry-after", "").strip()
         if not value or self.status < 400:
             return None
-        if value.isdigit():
-            return float(value)
+        if value.isascii() and value.isdigit():
+            return float(value[:9])  # 30 years are as good as for ever
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+            return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now()).total_seconds())
+        except (ValueError, OverflowError, IndexError, TypeError):
             return None
-        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now()).total_seconds())
 
     @property
     def forward(self) -> str | None:

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.util import find_spec
 
 import httpcore2
 import httpx2
@@ -68,17 +69,23 @@ class Body(httpx2.AsyncByteStream):
             await self._abandon()
 
 
-class CheckedTransport(httpx2.AsyncBaseTransport):
-    """HTTP/1.1 and HTTP/2 over connections of a `CheckedBackend`. Raises httpcore2's errors as they are."""
+class Transport(httpx2.AsyncBaseTransport):
+    """HTTP/1.1 and HTTP/2 over a backend's connections, or by a proxy. Raises httpcore2's errors as they are."""
 
-    def __init__(self, resolver: Resolver, ssl_context: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        ssl_context: ssl.SSLContext,
+        backend: httpcore2.AsyncNetworkBackend | None = None,
+        proxy: httpcore2.Proxy | None = None,
+    ) -> None:
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=ssl_context,
+            proxy=proxy,
             http2=True,
             max_keepalive_connections=KEPT_CONNECTIONS,
             max_connections=None,  # how many there are at once is the callers' concern
             keepalive_expiry=5.0,
-            network_backend=CheckedBackend(resolver),
+            network_backend=backend,
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -118,7 +125,8 @@ class Wire:
     """The clients requests go out by: straight to checked addresses, or through the environment's proxy.
 
     `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` count. A proxy looks names
-    up itself, so behind one only hosts that are private by their spelling can be refused.
+    up itself; what can be known of them here is checked before it is asked. Raises `ConfigError` for settings of the
+    environment that cannot work.
     """
 
     def __init__(self, resolver: Resolver) -> None:
@@ -127,26 +135,30 @@ class Wire:
             context = httpx2.create_ssl_context()
         except OSError as error:  # SSLError, too
             raise ConfigError(f"no certificates to check TLS by, see SSL_CERT_FILE: {error}") from None
-        self._direct = _client(CheckedTransport(resolver, context))
+        self._direct = _client(Transport(context, CheckedBackend(resolver)))
         # macOS and Windows add proxies of their system settings, as for every urllib program.
         self._proxied = {
-            scheme: _client(httpx2.AsyncHTTPTransport(verify=context, http2=True, proxy=proxy))
+            scheme: (_client(Transport(context, proxy=proxy)), f" through the proxy {proxy.url.host.decode()}")
             for scheme in ("http", "https")
-            if (proxy := _proxy(scheme))
+            if (proxy := _proxy(scheme, context))
         }
 
-    def client(self, url: httpx2.URL) -> httpx2.AsyncClient:
-        """The client for a URL. Raises `Permanent(PRIVATE_ADDRESS)` for a private literal ahead of a proxy."""
+    async def client(self, url: httpx2.URL) -> tuple[httpx2.AsyncClient, str]:
+        """The client for a URL, and words on its way there for errors.
+
+        Raises `Permanent(PRIVATE_ADDRESS)` for a host that is private, as far as that is known ahead of a proxy.
+        """
         proxied = self._proxied.get(url.scheme)
         port = url.port or (443 if url.scheme == "https" else 80)
-        if not proxied or self._resolver.redirected(url.host, port) or urllib.request.proxy_bypass(url.host):
-            return self._direct
-        self._resolver.check_literal(url.host)
+        place = url.host if ":" in url.host else f"{url.host}:{port}"  # NO_PROXY may name ports
+        if not proxied or self._resolver.redirected(url.host, port) or urllib.request.proxy_bypass(place):
+            return self._direct, ""
+        await self._resolver.check_ahead(url.host)
         return proxied
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for client in (self._direct, *self._proxied.values()):
+        for client in (self._direct, *(client for client, _ in self._proxied.values())):
             await client.aclose()
 
 
@@ -157,10 +169,25 @@ def _client(transport: httpx2.AsyncBaseTransport) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=transport, trust_env=False, cookies=nothing_kept, timeout=limits)
 
 
-def _proxy(scheme: str) -> str | None:
+def _proxy(scheme: str, context: ssl.SSLContext) -> httpcore2.Proxy | None:
+    """The environment's proxy for a scheme, if it names one."""
     proxies = urllib.request.getproxies()
     address = proxies.get(scheme) or proxies.get("all")
-    return f"http://{address}" if address and "://" not in address else address
+    if not address:
+        return None
+    name = f"{scheme.upper()}_PROXY" if proxies.get(scheme) else "ALL_PROXY"
+    try:
+        proxy = httpx2.Proxy(address if "://" in address else f"http://{address}")
+        if not proxy.url.host:
+            raise ValueError
+    except (ValueError, httpx2.InvalidURL):  # its text may hold a password
+        raise ConfigError(f"{name} is not the address of a proxy, such as http://proxy.example:3128") from None
+    if proxy.url.scheme.startswith("socks") and not find_spec("socksio"):
+        raise ConfigError(f"{name} is a SOCKS proxy, for which the package socksio is missing: pip install socksio")
+    url = httpcore2.URL(
+        scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=proxy.url.raw_path
+    )
+    return httpcore2.Proxy(url, proxy.raw_auth, ssl_context=context if proxy.url.scheme == "https" else None)
 
 
 @contextmanager
@@ -181,6 +208,7 @@ def network_errors(host: str) -> Iterator[None]:
         httpcore2.NetworkError,
         httpcore2.ProtocolError,
         httpcore2.ConnectionNotAvailable,
+        httpcore2.ProxyError,
         OSError,  # TLS errors in mid-stream
     ) as error:
         raise Transient(Reason.UNREACHABLE, f"the connection to {host} broke off: {_said(error)}") from None

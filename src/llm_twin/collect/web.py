@@ -181,7 +181,8 @@ class Web:
             try:
                 async with asyncio.timeout(limit):
                     with network_errors(host):
-                        client = self._wire.client(httpx2.URL(url))
+                        client, way = await self._wire.client(httpx2.URL(url))
+                    with network_errors(host + way):
                         sent = {"user-agent": self.settings.user_agent, "accept": ACCEPT}
                         sent |= {name.lower(): value for name, value in headers.items()}
                         # A read gives up a little before the whole does: it marks its connection as dead, while the
@@ -207,7 +208,7 @@ class Web:
         cap = self.settings.max_page_bytes if whole else cut_at or ERROR_BYTES
         too_large = Permanent(Reason.TOO_LARGE, f"the page is larger than {cap:,} bytes; see TWIN_MAX_PAGE_BYTES")
         announced = response.headers.get("content-length", "")
-        if whole and announced.isdigit() and int(announced) > cap:
+        if whole and announced.isascii() and announced.isdigit() and int(announced[:20]) > cap:
             raise too_large
         body, size = bytearray(), 0
         async with aclosing(response.aiter_bytes()) as parts:
@@ -245,6 +246,7 @@ class Web:
             self._workers = None
         if self._wire:
             await self._wire.aclose()
+            self._resolver.close()
             self._wire = None
 
 
