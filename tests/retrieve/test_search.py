@@ -131,20 +131,10 @@ def test_a_question_that_makes_no_sense_is_refused(store: EdgeVectors, question:
 
 
 def test_passages_never_mix_two_revisions_of_a_document(store: EdgeVectors) -> None:
-    new, old = document("essay", "new beginning, "), document("essay", "old beginning", " and end")
-    mixed = [
-        Scored(card=card("essay", "2"), chunk=new.chunks[0], score=0.9),
-        Scored(card=card("essay", "1"), chunk=old.chunks[1], score=0.8),
-    ]
-
-    class Both(EdgeVectors):
-        """An index found in the middle of a replacement."""
-
-        def dense(self, vector: Vectors, where: ChunkFilter, limit: int) -> list[Scored]:
-            return mixed
-
-    with Both(store.path, "tiny", 8, 10) as both:
-        (hit,) = ask("zebra", both, along(0))
+    old, new = document("essay", "old beginning", " and end", axis=1), document("essay", "new beginning, ")
+    store.put([old])
+    store.put_chunks([new.model_copy(update={"card": card("essay", "2")})])  # in the middle of a replacement
+    (hit,) = ask("zebra", store, along(0))
     assert [passage.text for passage in hit.passages] == ["new beginning, "]
 
 

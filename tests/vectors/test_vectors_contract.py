@@ -64,6 +64,13 @@ def test_a_search_gives_back_the_card_and_the_chunk_as_they_were_put(store: Vect
     store.put([document, undated])
     assert [(hit.card, hit.chunk) for hit in store.dense(X, ALL, 1)] == [(document.card, document.chunks[0])]
     assert [(hit.card, hit.chunk) for hit in store.sparse("date", ALL, 1)] == [(undated.card, undated.chunks[0])]
+    chunk = document.chunks[0]
+    assert store.nearest(X, ALL, 1)[0][:4] == (chunk.id, chunk.document_id, document.card.fingerprint, chunk.start)
+    assert store.matching("date", ALL, 1)[0].chunk_id == undated.chunks[0].id
+    unknown = digest("unknown")
+    assert {name: (found.card, found.chunk) for name, found in store.chunks([chunk.id, unknown]).items()} == {
+        chunk.id: (document.card, chunk)
+    }
 
 
 def test_an_updated_document_replaces_its_chunks_and_its_fingerprint(store: VectorStore, indexed: Build) -> None:

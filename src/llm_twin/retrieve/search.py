@@ -17,7 +17,7 @@ from llm_twin.errors import UsageError
 from llm_twin.retrieve.diversify import diversified
 from llm_twin.retrieve.fuse import DENSE_WEIGHT, LEAST_BM25, LEAST_COSINE, Ranking, fused, with_passages
 from llm_twin.retrieve.passages import passages, with_neighbours
-from llm_twin.vectors.store import ChunkFilter, Scored, Vectors, VectorStore
+from llm_twin.vectors.store import ChunkFilter, Found, Scored, Vectors, VectorStore
 
 if TYPE_CHECKING:
     from llm_twin.models.rerank import Reranker
@@ -54,13 +54,14 @@ class Query(Value):
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A candidate document with its chunks, best first."""
+class _Candidate:
+    """A candidate document with its chunks, best first; `read` are those with their texts, once these are needed."""
 
     document_id: str
     score: float
-    chunks: list[Scored] = field(default_factory=list)
-    fused: float = 0.0
+    chunks: list[Found]
+    fused: float
+    read: list[Scored] = field(default_factory=list)
     reranked: float | None = None
 
 
@@ -84,14 +85,16 @@ def search(
     pool = max(query.limit, POOL if query.diversity else 0, RERANKED if reranker else 0)
     found = rankings.documents(pool)
     if reranker:
-        found = _reranked(query.question, found, reranker)
+        found = _reranked(query.question, _read(found, store), reranker)
     if query.diversity:
         found = _diverse(found, store, query.diversity)
     found = found[: query.limit]
+    if not reranker:
+        found = _read(found, store)
     words = store.word_scores(query.question, [each.document_id for each in found]) if query.explain else {}
     hits = []
     for each in found:
-        chunks = each.chunks
+        chunks = each.read
         if query.context:
             chunks = with_neighbours(chunks, store.chunks_of(each.document_id), query.context)
         hit = _hit(each, chunks)
@@ -109,14 +112,14 @@ class _Rankings:
         self._store = store
         self._depth = max(CANDIDATES, CHUNKS_PER_HIT * query.limit)
         question, where, depth = query.question, query.where, self._depth
-        self._dense = store.dense(embed(question), where, depth) if query.mode != "sparse" else []
-        self._sparse = store.sparse(question, where, depth) if query.mode != "dense" else []
+        self._dense = store.nearest(embed(question), where, depth) if query.mode != "sparse" else []
+        self._sparse = store.matching(question, where, depth) if query.mode != "dense" else []
         by_words = store.sparse_documents(question, where, depth) if query.mode != "dense" else []
         self.dense = Ranking.of(_by_document(self._dense), depth, LEAST_COSINE)
         self.passages = Ranking.of(_by_document(self._sparse), depth, LEAST_BM25)
         self.sparse = with_passages(Ranking.of(by_words, depth, LEAST_BM25), self.passages)
 
-    def documents(self, limit: int) -> list[_Found]:
+    def documents(self, limit: int) -> list[_Candidate]:
         """The best `limit` documents with their best chunks."""
         scores = self._combined(self.dense, self.sparse)
         order = sorted(scores, key=lambda name: (-scores[name], name))
@@ -126,14 +129,15 @@ class _Rankings:
         if missing:
             where = self._query.where.model_copy(update={"document_ids": tuple(missing)})
             depth = CHUNKS_PER_HIT * len(missing)
-            chunks |= self._chunks([], self._store.sparse(self._query.question, where, depth), set(missing))
+            chunks |= self._chunks([], self._store.matching(self._query.question, where, depth), set(missing))
         for name in missing:  # found by its title alone; what has no chunks is being indexed for the first time
             if name not in chunks and (beginning := self._store.chunks_of(name, 0, 1)):
-                chunks[name] = beginning[:1]
+                first = beginning[0]
+                chunks[name] = [Found(first.chunk.id, name, first.card.fingerprint, first.chunk.start, first.score)]
         names = [name for name in order if name in chunks][:limit]
-        return [_Found(name, scores[name], chunks[name], fused=scores[name]) for name in names]
+        return [_Candidate(name, scores[name], chunks[name], fused=scores[name]) for name in names]
 
-    def explanation(self, found: _Found, words: dict[str, float]) -> Explanation:
+    def explanation(self, found: _Candidate, words: dict[str, float]) -> Explanation:
         """Why a document was found."""
         name = found.document_id
         return Explanation(
@@ -155,62 +159,77 @@ class _Rankings:
         return dense.scores if self._query.mode == "dense" else sparse.scores
 
     def _chunks(
-        self, dense: Sequence[Scored], sparse: Sequence[Scored], wanted: Collection[str]
-    ) -> dict[str, list[Scored]]:
+        self, dense: Sequence[Found], sparse: Sequence[Found], wanted: Collection[str]
+    ) -> dict[str, list[Found]]:
         """The best chunks of each wanted document, best first."""
         ranked = [
-            Ranking.of(((found.chunk.id, found.score) for found in ranking), self._depth, least)
+            Ranking.of(((found.chunk_id, found.score) for found in ranking), self._depth, least)
             for ranking, least in ((dense, LEAST_COSINE), (sparse, LEAST_BM25))
         ]
         scores = self._combined(*ranked)
-        by_document: dict[str, list[Scored]] = {}
-        chunks = {found.chunk.id: found for found in (*sparse, *dense) if found.chunk.document_id in wanted}
-        for name in sorted(chunks, key=lambda name: (-scores[name], chunks[name].chunk.start, name)):
-            found = chunks[name].model_copy(update={"score": scores[name]})
-            of_document = by_document.setdefault(found.chunk.document_id, [])
+        by_document: dict[str, list[Found]] = {}
+        chunks = {found.chunk_id: found for found in (*sparse, *dense) if found.document_id in wanted}
+        for name in sorted(chunks, key=lambda name: (-scores[name], chunks[name].start, name)):
+            found = chunks[name]._replace(score=scores[name])
+            of_document = by_document.setdefault(found.document_id, [])
             # While a document is being replaced both its revisions may be found; offsets only agree within one.
-            same = not of_document or of_document[0].card.fingerprint == found.card.fingerprint
+            same = not of_document or of_document[0].fingerprint == found.fingerprint
             if same and len(of_document) < CHUNKS_PER_HIT:
                 of_document.append(found)
         return by_document
 
 
-def _by_document(found: Sequence[Scored]) -> list[tuple[str, float]]:
-    return [(each.chunk.document_id, each.score) for each in found]
+def _by_document(found: Sequence[Found]) -> list[tuple[str, float]]:
+    return [(each.document_id, each.score) for each in found]
 
 
-def _reranked(question: str, found: list[_Found], reranker: Reranker) -> list[_Found]:
+def _read(found: list[_Candidate], store: VectorStore) -> list[_Candidate]:
+    """With texts and cards. What was removed meanwhile is left out."""
+    whole = store.chunks([chunk.chunk_id for each in found for chunk in each.chunks])
+    done = []
+    for each in found:
+        read = [
+            whole[chunk.chunk_id].model_copy(update={"score": chunk.score})
+            for chunk in each.chunks
+            if chunk.chunk_id in whole
+        ]
+        if read:
+            done.append(replace(each, read=read))
+    return done
+
+
+def _reranked(question: str, found: list[_Candidate], reranker: Reranker) -> list[_Candidate]:
     """In the order of the cross-encoder's scores, a document's being that of its best passage; then what it left."""
-    read = [(place, chunk) for place, each in enumerate(found) for chunk in each.chunks[:RERANKED_PER_HIT]][:RERANKED]
+    read = [(place, chunk) for place, each in enumerate(found) for chunk in each.read[:RERANKED_PER_HIT]][:RERANKED]
     if not read:
         return found
     scores = reranker.score(question, [chunk.chunk.to_embed for _, chunk in read]).tolist()
     by_chunk = {chunk.chunk.id: score for (_, chunk), score in zip(read, scores, strict=True)}
-    done: list[_Found] = []
+    done: list[_Candidate] = []
     for place in dict.fromkeys(place for place, _ in read):
         each = found[place]
         chunks = [
             chunk.model_copy(update={"score": by_chunk[chunk.chunk.id]})
-            for chunk in each.chunks
+            for chunk in each.read
             if chunk.chunk.id in by_chunk
         ]
         chunks.sort(key=lambda chunk: -chunk.score)
-        done.append(replace(each, score=chunks[0].score, reranked=chunks[0].score, chunks=chunks))
+        done.append(replace(each, score=chunks[0].score, reranked=chunks[0].score, read=chunks))
     return sorted(done, key=lambda each: (-each.score, each.document_id)) + found[len(done) :]
 
 
-def _diverse(found: list[_Found], store: VectorStore, diversity: float) -> list[_Found]:
-    vectors = store.vectors_of([each.chunks[0].chunk.id for each in found])
-    known = [each for each in found if each.chunks[0].chunk.id in vectors]  # the others went meanwhile
-    if not known:
+def _diverse(found: list[_Candidate], store: VectorStore, diversity: float) -> list[_Candidate]:
+    best = [each.read[0].chunk.id if each.read else each.chunks[0].chunk_id for each in found]
+    vectors = store.vectors_of(best)
+    known = [(each, vectors[name]) for each, name in zip(found, best, strict=True) if name in vectors]
+    if not known:  # they went meanwhile
         return found
-    rows = np.stack([vectors[each.chunks[0].chunk.id] for each in known])
     # What a cross-encoder did not read comes after what it read, whatever its scores.
-    scores = np.minimum.accumulate([each.score for each in known])
-    return [known[place] for place in diversified(scores, rows, diversity)]
+    scores = np.minimum.accumulate([each.score for each, _ in known])
+    return [known[place][0] for place in diversified(scores, np.stack([row for _, row in known]), diversity)]
 
 
-def _hit(found: _Found, chunks: Sequence[Scored]) -> Hit:
-    card = found.chunks[0].card
+def _hit(found: _Candidate, chunks: Sequence[Scored]) -> Hit:
+    card = found.read[0].card
     fields = {name: getattr(card, name) for name in ("title", "link", "author", "kind", "platform", "published_at")}
     return Hit(document_id=found.document_id, score=found.score, passages=passages(chunks), **fields)

@@ -296,6 +296,9 @@ class EdgeVectors(PointStore):
         records = self._shard(CHUNKS).retrieve(list(ids), False, [DENSE])
         return {str(record.id): record.vector[DENSE] for record in records if isinstance(record.vector, dict)}
 
+    def _payloads(self, ids: Sequence[str]) -> dict[str, Payload]:
+        return {str(record.id): record.payload or {} for record in self._shard(CHUNKS).retrieve(list(ids), True, False)}
+
     def _count(self, name: Name) -> int:
         return self._shard(name).count(qdrant.CountRequest(exact=True))
 

@@ -39,6 +39,7 @@ from llm_twin.vectors.store import (
     ChunkFilter,
     CleanedDocument,
     DocumentCard,
+    Found,
     Indexed,
     LedgerEntry,
     Scored,
@@ -78,6 +79,10 @@ class PointStore(ABC):
     @abstractmethod
     def _dense_vectors(self, ids: Sequence[str]) -> dict[str, Any]:
         """The dense vectors of chunks by point id."""
+
+    @abstractmethod
+    def _payloads(self, ids: Sequence[str]) -> dict[str, Payload]:
+        """The whole payloads of chunks by point id."""
 
     @abstractmethod
     def _count(self, name: Name) -> int: ...
@@ -205,7 +210,7 @@ class PointStore(ABC):
         chunks = [Scored(card=card_of(payload), chunk=chunk_of(point, payload), score=0.0) for point, payload in found]
         return sorted(chunks, key=lambda each: (each.chunk.start, each.chunk.end, each.chunk.id))
 
-    def dense(self, vector: Vectors, where: ChunkFilter, limit: int) -> list[Scored]:
+    def nearest(self, vector: Vectors, where: ChunkFilter, limit: int) -> list[Found]:
         """The chunks nearest to a vector of shape (dimension,) by cosine similarity, best first."""
         if vector.shape != (self.dimension,):
             raise StoreError(
@@ -213,10 +218,31 @@ class PointStore(ABC):
             )
         return self._search(vector.tolist(), where, limit)
 
-    def sparse(self, query: str, where: ChunkFilter, limit: int) -> list[Scored]:
+    def matching(self, query: str, where: ChunkFilter, limit: int) -> list[Found]:
         """The chunks that match the words of `query` best by BM25, best first. Chunks sharing no word are left out."""
         terms = passage_query(encodable(query))
         return self._search(terms, where, limit) if terms.indices else []
+
+    def chunks(self, chunk_ids: Collection[str]) -> dict[str, Scored]:
+        """These chunks by id, with score 0; unknown ids are left out."""
+        found: dict[str, Scored] = {}
+        cards: dict[tuple[str, str], DocumentCard] = {}  # the chunks of a document share one
+        with self._opened() as exists:
+            for some in batches((str(UUID(each)) for each in chunk_ids) if exists else (), BATCH):
+                for point, payload in self._payloads(some).items():
+                    key = (payload["document_id"], payload["fingerprint"])
+                    card = cards.get(key) or cards.setdefault(key, card_of(payload))
+                    chunk = chunk_of(point, payload)
+                    found[chunk.id] = Scored(card=card, chunk=chunk, score=0.0)
+        return found
+
+    def dense(self, vector: Vectors, where: ChunkFilter, limit: int) -> list[Scored]:
+        """What `nearest` finds, with texts and cards."""
+        return self._whole(self.nearest(vector, where, limit))
+
+    def sparse(self, query: str, where: ChunkFilter, limit: int) -> list[Scored]:
+        """What `matching` finds, with texts and cards."""
+        return self._whole(self.matching(query, where, limit))
 
     def sparse_documents(self, query: str, where: ChunkFilter, limit: int) -> list[tuple[str, float]]:
         """(document id, score) of the documents whose whole text matches `query` best by BM25, best first."""
@@ -308,30 +334,38 @@ class PointStore(ABC):
             for batch in batches(old, PAGE):
                 self._remove(CHUNKS, batch)
 
-    def _search(self, query: list[float] | SparseVector, where: ChunkFilter, limit: int) -> list[Scored]:
+    def _search(self, query: list[float] | SparseVector, where: ChunkFilter, limit: int) -> list[Found]:
         if limit < 1:
             return []
+        fields = ["document_id", "fingerprint", "start", "model"]
         with self._opened() as exists:
-            found = self._query(CHUNKS, query, Selection.of(where), limit, True) if exists else []
-        cards: dict[tuple[str, str], DocumentCard] = {}  # the chunks of a document share one
-        hits = []
-        for point, score, payload in found:
-            key = (payload["document_id"], payload["fingerprint"])
-            card = cards.get(key) or cards.setdefault(key, card_of(payload))
-            hits.append(Scored(card=card, chunk=chunk_of(point, payload), score=score))
-        if other := next((hit.card.model for hit in hits if hit.card.model != self.model), None):
+            found = self._query(CHUNKS, query, Selection.of(where), limit, fields) if exists else []
+        if other := next((payload["model"] for _, _, payload in found if payload["model"] != self.model), None):
             raise OutdatedError(
                 f"the index was built with {other} meanwhile, not with {self.model}; `twin index` rebuilds it, or set"
                 " TWIN_MODEL back"
             )
-        return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))  # ties in an order of their own
+        hits = [
+            Found(point.replace("-", ""), payload["document_id"], payload["fingerprint"], payload["start"], score)
+            for point, score, payload in found
+        ]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))  # ties in an order of their own
+
+    def _whole(self, found: Sequence[Found]) -> list[Scored]:
+        chunks = self.chunks([each.chunk_id for each in found])
+        return [
+            Scored(card=whole.card, chunk=whole.chunk, score=each.score)
+            for each in found
+            if (whole := chunks.get(each.chunk_id))  # else removed meanwhile
+        ]
 
     def _search_documents(self, terms: SparseVector, selection: Selection, limit: int) -> list[tuple[str, float]]:
         if limit < 1 or not terms.indices:
             return []
         with self._opened() as exists:
-            found = self._query(DOCUMENTS, terms, selection, limit, ["document_id"]) if exists else []
-        return sorted(((payload["document_id"], score) for _, score, payload in found), key=lambda it: (-it[1], it[0]))
+            # Without payload: the engine would read a document's whole text to give any of its fields.
+            found = self._query(DOCUMENTS, terms, selection, limit, False) if exists else []
+        return sorted(((UUID(point).hex, score) for point, score, _ in found), key=lambda it: (-it[1], it[0]))
 
     def _check(self, document: Indexed) -> None:
         self._check_model(document.card)

@@ -33,6 +33,7 @@ from llm_twin.vectors.payloads import (
     Payload,
     PointData,
     Selection,
+    document_point_id,
 )
 from llm_twin.vectors.points import PointStore
 
@@ -154,7 +155,9 @@ class QdrantVectors(PointStore):
             raise StoreError(
                 f"the collection {found[CHUNKS]} on {self._address} is no index of llm-twin; set TWIN_COLLECTION"
             )
-        points, _ = client.scroll(found[DOCUMENTS], limit=1, with_payload=["model"], with_vectors=False)
+        points, _ = client.scroll(found[DOCUMENTS], limit=1, with_payload=["model", "document_id"], with_vectors=False)
+        if any(document_point_id((point.payload or {})["document_id"]) != str(point.id) for point in points):
+            raise OutdatedError(self._other_version)
         built_with = next(((point.payload or {}).get("model") for point in points), self.model)
         if (built_with, dense.size) != (self.model, self.dimension):
             raise OutdatedError(
@@ -170,12 +173,16 @@ class QdrantVectors(PointStore):
         """Raises what fits a collection that is no alias."""
         vectors = client.get_collection(self._collection).config.params.vectors
         if isinstance(vectors, dict) and DENSE in vectors:
-            raise OutdatedError(
-                f"the index {self._collection} on {self._address} was built by another version of llm-twin;"
-                " `twin index` rebuilds it"
-            )
+            raise OutdatedError(self._other_version)
         raise StoreError(
             f"the collection {self._collection} on {self._address} is no index of llm-twin; set TWIN_COLLECTION"
+        )
+
+    @property
+    def _other_version(self) -> str:
+        return (
+            f"the index {self._collection} on {self._address} was built by another version of llm-twin;"
+            " `twin index` rebuilds it"
         )
 
     @contextmanager
@@ -294,6 +301,10 @@ class QdrantVectors(PointStore):
     def _dense_vectors(self, ids: Sequence[str]) -> dict[str, Any]:
         records = self._client.retrieve(self._alias(CHUNKS), list(ids), with_payload=False, with_vectors=[DENSE])
         return {str(record.id): record.vector[DENSE] for record in records if isinstance(record.vector, dict)}
+
+    def _payloads(self, ids: Sequence[str]) -> dict[str, Payload]:
+        records = self._client.retrieve(self._alias(CHUNKS), list(ids), with_payload=True, with_vectors=False)
+        return {str(record.id): record.payload or {} for record in records}
 
     def _count(self, name: Name) -> int:
         return self._client.count(self._alias(name), exact=True).count

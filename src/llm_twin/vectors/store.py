@@ -18,7 +18,7 @@ from pydantic import Field
 
 from llm_twin.documents import Chunk, Kind, Moment, Value, digest
 
-VERSION = "4"  # of what is stored, the weights of terms included; part of every fingerprint
+VERSION = "5"  # of what is stored, the weights of terms included; part of every fingerprint
 Vectors = NDArray[np.float32]  # (n, dimension), rows L2-normalised
 
 
@@ -76,8 +76,21 @@ class Indexed(Value):
     vectors: Vectors  # one row per chunk
 
 
+class Found(NamedTuple):
+    """A chunk that a search found, by what ranking needs of it: neither text nor card.
+
+    `score`: cosine similarity (nearest) or BM25 (matching); higher is better.
+    """
+
+    chunk_id: str
+    document_id: str
+    fingerprint: str
+    start: int
+    score: float
+
+
 class Scored(Value):
-    """A chunk that a search found. `score`: cosine similarity (dense) or BM25 (sparse); higher is better."""
+    """A chunk with its text and the card of its document. `score`: as that of `Found`."""
 
     card: DocumentCard
     chunk: Chunk
@@ -155,12 +168,24 @@ class VectorStore(Protocol):
         """The chunks of a document that overlap the characters [start, end), in reading order, with score 0."""
         ...
 
-    def dense(self, vector: Vectors, where: ChunkFilter, limit: int) -> list[Scored]:
+    def nearest(self, vector: Vectors, where: ChunkFilter, limit: int) -> list[Found]:
         """The chunks nearest to a vector of shape (dimension,) by cosine similarity, best first."""
         ...
 
-    def sparse(self, query: str, where: ChunkFilter, limit: int) -> list[Scored]:
+    def matching(self, query: str, where: ChunkFilter, limit: int) -> list[Found]:
         """The chunks that match the words of `query` best by BM25, best first. Chunks sharing no word are left out."""
+        ...
+
+    def chunks(self, chunk_ids: Collection[str]) -> dict[str, Scored]:
+        """These chunks by id, with score 0; unknown ids are left out."""
+        ...
+
+    def dense(self, vector: Vectors, where: ChunkFilter, limit: int) -> list[Scored]:
+        """What `nearest` finds, with texts and cards."""
+        ...
+
+    def sparse(self, query: str, where: ChunkFilter, limit: int) -> list[Scored]:
+        """What `matching` finds, with texts and cards."""
         ...
 
     def sparse_documents(self, query: str, where: ChunkFilter, limit: int) -> list[tuple[str, float]]:
