@@ -76,3 +76,12 @@ def test_a_view_escapes_what_came_from_outside_and_shows_failures_first() -> Non
     assert "<script" not in html
     assert html.index("timeout</td>") < html.index("http://a.example/1")
     assert "1 / 2" in html
+
+
+def test_counts_of_counts_are_shown_in_words() -> None:
+    kinds = {"article": {"documents": 6, "failed": 0}, "code": {"documents": 8, "failed": 1}}
+    summary = {"kinds": kinds, "embed_seconds": 1.421798}
+    html = page(Report(run_id="r", command="index", outcomes=(), seconds=2.0, summary=summary))
+    for shown in ("kinds: article", "6 documents, 0 failed", "kinds: code", "8 documents, 1 failed", "1.42<"):
+        assert shown in html
+    assert "{" not in html.partition("</style>")[2]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,9 +18,10 @@ from typing import Any
 
 import pytest
 
+from blog import SAILS, page
 from llm_twin import Twin, cli
 from mongod import free_port
-from server import LocalServer
+from server import Answer, LocalServer
 
 ROOT = Path(__file__).parents[2]
 BREAD_LINK, SAILS_LINK, GONE_LINK = (f"http://blog.example/{name}" for name in ("bread", "sails", "gone"))
@@ -27,7 +30,11 @@ needs_zenml = pytest.mark.skipif(not find_spec("zenml"), reason="ZenML lives in 
 
 def start(*words: object) -> subprocess.Popen[str]:
     """A `twin` process."""
-    command = [sys.executable, "-c", "from llm_twin.cli import main; main()", *map(str, words)]
+    # A shell turns Ctrl-C off for what it runs in the background.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom llm_twin.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, *map(str, words)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -80,6 +87,31 @@ def test_two_runs_at_once_on_a_fresh_home_do_not_harm_each_other(run_file: Path,
     code, out, err = twin_command("run", run_file, "--zenml", "--pipeline", "digital_data_etl", "--quiet")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "none of 1 succeeded" in err
+
+
+@needs_zenml
+def test_ctrl_c_stops_the_pipeline_in_one_line_and_the_next_run_goes_on(run_file: Path, world: LocalServer) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def slow(_: object) -> Answer:
+        asked.set()
+        answer.wait(60)
+        return Answer(page("Gybing a spinnaker", *SAILS, day=2), 200, {"content-type": "text/html"})
+
+    world.route("blog.example", "/sails", slow)
+    process = start("run", run_file, "--zenml", "--set", "concurrency=1", "--quiet")
+    assert asked.wait(120)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.strip()) == (1, "", "twin: interrupted; what was finished is kept")
+    answer.set()
+    code, out, err = twin_command("run", run_file, "--zenml", "--json")
+    assert code == 0, err
+    (run,) = json.loads(out)["runs"]
+    assert set(run["steps"].values()) == {"completed"}
+    assert len(world.asked("/bread")) == 1, "what was finished is not fetched again"
+    with Twin() as twin:
+        assert twin.warehouse.count() == 2
 
 
 @pytest.fixture(scope="module")

@@ -85,12 +85,14 @@ class Cleaned(Value):
 
     documents: int
     failed: tuple[Outcome, ...] = ()
+    seconds: float = 0.0
 
 
 class EmbeddedDocuments(Value):
     """What the embedding step did, document by document; the vectors are in the index."""
 
     items: tuple[Embedded, ...]
+    seconds: float = 0.0
 
 
 def plan_features(twin: Twin, author_ids: tuple[str, ...] | None) -> FeaturePlan:

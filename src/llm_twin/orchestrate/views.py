@@ -13,7 +13,7 @@ from llm_twin.documents import Author, Report, Value
 
 SHOWN = 500  # outcomes in a view, those that failed first; the artifact holds all
 STYLE = """<style>
-body{font:14px/1.5 system-ui,sans-serif;color:#1d2430;margin:16px}
+body{font:13px/1.4 system-ui,sans-serif;color:#1d2430;margin:0 12px}h2{font-size:15px}
 table{border-collapse:collapse;margin:8px 0 20px}
 th,td{text-align:left;padding:3px 14px 3px 0;border-bottom:1px solid #e3e6ea;vertical-align:top}
 .failed{color:#b42318;font-weight:600}.skipped{color:#b54708}.new,.updated{color:#067647}.unchanged{color:#667085}
@@ -49,20 +49,32 @@ def _report(report: Report) -> str:
         state,
         _facts(report.summary),
         _table(("domain", "successful / total", "outcomes"), domains),
-        _table(("status", "link", "reason", ""), rows, marked=True),
+        _table((f"{len(outcomes)} outcomes", "link", "reason", ""), rows, marked=True),
         more,
     ))  # fmt: skip
 
 
 def _facts(facts: Mapping[str, Any]) -> str:
-    """Names and values; a mapping as a value in one line."""
+    """Names and values; a mapping as a value in one line, one of mappings with a line for each."""
+    rows: list[tuple[str, str]] = []
+    for name, value in facts.items():
+        if isinstance(value, Mapping) and any(isinstance(each, Mapping) for each in value.values()):
+            rows += [(f"{_words(name)}: {key}", _shown(each)) for key, each in value.items()]
+        else:
+            rows.append((_words(name), _shown(value)))
+    return _table(("", ""), rows)
 
-    def shown(value: Any) -> str:
-        if isinstance(value, Mapping):
-            return ", ".join(f"{number} {name}" for name, number in value.items())
-        return f"{len(value)}" if isinstance(value, list | tuple) else str(value)
 
-    return _table(("", ""), [(name.replace("_", " "), shown(value)) for name, value in facts.items()]) if facts else ""
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{number} {_words(name)}" for name, number in value.items())
+    if isinstance(value, list | tuple):
+        return str(len(value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], *, marked: bool = False) -> str:

@@ -201,13 +201,13 @@ def clean_documents(plan: FeaturePlan) -> Annotated[Cleaned, "cleaned_documents"
         if plan.items:
             with twin.index_lock():
                 failed = indexing.clean_documents(twin.warehouse, twin.vectors, plan.items)
-    done = Cleaned(documents=len(plan.items) - len(failed), failed=tuple(failed))
+    done = Cleaned(documents=len(plan.items) - len(failed), failed=tuple(failed), seconds=_since(started))
     facts: dict[str, Any] = {
         "documents": done.documents,
         "failed": len(failed),
         "kinds": Counter(str(item.kind) for item in plan.items),
         "authors": Counter(item.author for item in plan.items),
-        "seconds": _since(started),
+        "seconds": done.seconds,
     }
     log_metadata(metadata=facts, infer_artifact=True, artifact_name="cleaned_documents")
     return done
@@ -233,7 +233,7 @@ def chunk_and_embed(plan: FeaturePlan, cleaned: Cleaned) -> Annotated[EmbeddedDo
             "seconds": _since(started),
         }
     log_metadata(metadata=facts, infer_artifact=True, artifact_name="embedded_documents")
-    return EmbeddedDocuments(items=tuple(done))
+    return EmbeddedDocuments(items=tuple(done), seconds=_since(started))
 
 
 @step(cache_policy=CACHED)
@@ -271,7 +271,8 @@ def _finished(twin: Twin, plan: FeaturePlan, cleaned: Cleaned, embedded: Embedde
             "model": twin.embedder.name,
             "max_tokens": twin.embedder.max_tokens,
         }
-    return log_book.report()
+    last = log_book.report()
+    return last.model_copy(update={"seconds": cleaned.seconds + embedded.seconds + last.seconds})
 
 
 def _since(started: float) -> float:
