@@ -88,21 +88,23 @@ def write(home: Path, chunks: int) -> Figures:
     """Put all chunks. Only the calls of `put` are timed."""
     seconds: list[float] = []
     memory: list[float] = []
+    mapped: list[float] = []
     with store_in(home) as store:
         for batch in data.batches(chunks):
             started = time.perf_counter()
             store.put(batch)
             seconds.append(time.perf_counter() - started)
             memory.append(anonymous_mb())
+            mapped.append(status_mb("RssFile"))
         count = store.count()
-    tenth = max(1, len(memory) // 10)
     return {
         "chunks": count,
         "chunks_per_second": count / sum(seconds),
         "put_p50_seconds": float(np.median(seconds)),
         "put_max_seconds": max(seconds),
         "disk_mb": sum(file.stat().st_blocks * 512 for file in home.rglob("*") if file.is_file()) / 1e6,
-        "memory_mb": [round(max(memory[start : start + tenth])) for start in range(0, len(memory), tenth)],
+        "memory_mb": tenths(memory),
+        "mapped_mb": tenths(mapped),
         "peak_mb": status_mb("VmHWM"),
     }
 
@@ -217,13 +219,12 @@ def memory(home: Path, documents: int) -> Figures:
         started = time.perf_counter()
         twin.index()
         again = time.perf_counter() - started
-    tenth = max(1, len(used) // 10)
     return {
         "documents": documents,
         "chunks": report.summary["chunks"],
         "seconds": seconds,
         "again_seconds": again,
-        "memory_mb": [round(max(used[start : start + tenth])) for start in range(0, len(used), tenth)],
+        "memory_mb": tenths(used),
         "peak_mb": status_mb("VmHWM"),
     }
 
@@ -250,6 +251,11 @@ class Instant:
         return np.asarray(self.encode([text])[0])
 
 
+def tenths(values: Sequence[float]) -> list[int]:
+    """The highest value in each of ten parts of a run."""
+    return [round(max(part)) for part in np.array_split(np.asarray(values), min(10, len(values)))]
+
+
 def status_mb(name: str) -> float:
     """A line of /proc/self/status in MB. VmRSS, and VmHWM at its highest, count mapped files that were read."""
     return float(Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0]) / 1024
@@ -274,6 +280,7 @@ def table(chunks: int, found: dict[str, Figures], documents: int) -> str:
             f" {written['put_max_seconds']:.1f} |",
             f"| MB on disk | {written['disk_mb']:,.0f} |",
             f"| MB of memory in ten parts of the run | {' '.join(map(str, written['memory_mb']))} |",
+            f"| MB of mapped files beside it, which the system takes back | {' '.join(map(str, written['mapped_mb']))} |",
             "",
         ]
     if searched := found.get("search"):

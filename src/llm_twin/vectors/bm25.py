@@ -25,9 +25,12 @@ MAX_TERM_LENGTH = 64
 # What a pair counts beside a word, after Metzler and Croft, "A Markov Random Field Model for Term Dependencies", SIGIR
 # 2005 (theirs: .85 : .10). On the same collections all from .2 to .5 rank better than none, as a mean and on most.
 PAIR_WEIGHT = 0.45
+# Pairs kept of a document: those that come most often, then those that come first. On nine collections this ranks as
+# all pairs do (mean MRR@10 of hybrid .827, all .826), and an article has some 700.
+PAIRS = 128
 # Distinct terms that pairs are folded into: the engine keeps every term of a segment in memory, and text has new pairs
-# without end. The 76 articles have 53,000, some 1,500 articles as many as this.
-PAIR_TERMS = 2**20
+# without end. A query's pair is taken for another in one of 2,000 documents; folded four times as far, ranks still hold.
+PAIR_TERMS = 2**18
 WORD = re.compile(r"\w+")
 
 
@@ -37,12 +40,12 @@ def passage_terms(text: str) -> SparseVector:
 
 
 def document_terms(text: str) -> SparseVector:
-    """The weighted terms of a whole document, pairs of neighbouring words included."""
+    """The weighted terms of a whole document: its words, and its foremost pairs of neighbouring words."""
     words = _model().embed_document(text)
     weights = dict(zip(words.indices, words.values, strict=True))
     terms = [term for _, term in _terms(text)]
     damping = K * (1 - B + B * len(terms) / AVERAGE_LENGTH)
-    for pair, count in Counter(map(_pair, pairwise(terms))).items():
+    for pair, count in Counter(map(_pair, pairwise(terms))).most_common(PAIRS):
         weights[pair] = count * (K + 1) / (count + damping)
     return SparseVector(list(weights), list(weights.values()))
 
