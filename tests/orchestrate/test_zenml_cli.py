@@ -166,6 +166,21 @@ def test_up_twice_finds_the_one_that_runs_and_a_taken_port_is_told(dashboard: di
     assert f"port {dashboard['port']} is taken" in err
 
 
+@needs_zenml
+def test_a_teams_server_is_not_started_again(
+    dashboard: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = {"username": dashboard["user"], "password": dashboard["password"]}
+    token = ask(f"{dashboard['url']}/api/v1/login", form=form)["access_token"]
+    monkeypatch.setenv("ZENML_STORE_URL", dashboard["url"])
+    monkeypatch.setenv("ZENML_STORE_TYPE", "rest")
+    monkeypatch.setenv("ZENML_STORE_API_TOKEN", token)
+    code, out, err = twin_command("zenml", "up", "--home", tmp_path / "home")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert dashboard["url"] in err
+    assert "has a dashboard itself" in err
+
+
 def test_runs_are_listed_and_settings_exported_masked(
     zenml_state: Path, world: LocalServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

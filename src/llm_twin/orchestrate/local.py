@@ -349,8 +349,12 @@ def settings_here() -> Settings:
     for name, value in secret.secret_values.items():
         field = name.lower().removeprefix("twin_")
         if field in Settings.model_fields and field not in here.model_fields_set:
-            given[field] = json.loads(value) if field == "resolve" else value
+            given[field] = _from_text(value)
     return Settings.load(**given)
+
+
+def _from_text(value: str) -> Any:
+    return json.loads(value) if value.startswith(("{", "[")) else value
 
 
 HERE_ONLY = frozenset({"home", "models"})  # folders of this machine
@@ -368,7 +372,7 @@ def export_settings(settings: Settings) -> dict[str, str]:
     for name in sorted(settings.model_fields_set - HERE_ONLY):
         value = getattr(settings, name)
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-        text = json.dumps(plain) if isinstance(plain, dict) else str(plain)
+        text = json.dumps(plain) if isinstance(plain, dict | list | tuple) else str(plain)
         if not text or value is None:
             continue
         variable = f"TWIN_{name.upper()}"
