@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from llm_twin.collect.discover import expand
+from llm_twin.collect.discover import discover
 from llm_twin.collect.web import Web
 from llm_twin.settings import Settings
 
@@ -34,13 +34,13 @@ def web_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
 
 @pytest.fixture
 def expanded(web_of: LocalServer, tmp_path: Path) -> Expand:
-    """The links that a link stands for. Raises what `expand` raises."""
+    """The links that a link stands for. Raises what `discover` raises."""
 
     def links(url: str, limit: int = 100, **options: Any) -> list[str]:
         async def run() -> list[str]:
             usual = {"home": tmp_path, "resolve": web_of.resolve, "allow_private": True, "delay": 0, "retries": 0}
             async with Web(Settings(**{**usual, **options})) as web:
-                return await expand(url, web, limit)
+                return [found.link for found in await discover(url, web, limit)]
 
         return asyncio.run(run())
 

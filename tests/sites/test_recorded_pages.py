@@ -22,7 +22,8 @@ from llm_twin.errors import LinkError
 from server import LocalServer
 
 HERE = Path(__file__).parent
-ELSEWHERE = {"repository": "tests/repositories", "github_user": "tests/discover"}  # they read no pages
+ELSEWHERE = {"repository": "tests/repositories"}  # they read no pages
+ELSEWHERE |= dict.fromkeys(("github_user", "devto", "hashnode"), "tests/discover")
 PAGES = sorted(HERE.glob("*/*.html"))
 
 

@@ -2,7 +2,7 @@
 
 A crawler turns a link into documents; it is picked by the parsed host (and path), never by a string prefix.
 A parser turns a fetched page into a document wherever it is hosted, recognised by what stands in the page: that is how
-Medium and Substack articles on domains of their own are read. An expander turns one link into many.
+Medium and Substack articles on domains of their own are read. An expander lists what one link stands for.
 Third parties register through the entry point group `llm_twin.crawlers`; an entry point names a module.
 """
 
@@ -14,15 +14,19 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import Document, Link
 from llm_twin.links import host_of
 
+if TYPE_CHECKING:
+    from llm_twin.collect.discover import Findings
+
 Crawl = Callable[[Link, Web], AsyncIterator[Document]]
 Parse = Callable[[Page, Link], Document]
-Expand = Callable[[str, Web, int], Awaitable[list[str]]]
+Expand = Callable[[str, Web, "Findings"], Awaitable[None]]
 Matches = Callable[[str], bool]  # a checked link, or for parsers a page's
 
 
@@ -50,7 +54,7 @@ class Site:
 
 
 _crawlers: list[tuple[Site, Crawl]] = []
-_expanders: list[tuple[Site, Expand]] = []
+_expanders: list[tuple[Site, Callable[[Page], bool] | None, Expand]] = []
 _parsers: list[tuple[str, Callable[[Page], bool], Parse]] = []
 
 
@@ -68,11 +72,17 @@ def crawler(name: str, *domains: str, path: Matches = _any_path) -> Callable[[Cr
     return register
 
 
-def expander(name: str, *domains: str, path: Matches = _any_path) -> Callable[[Expand], Expand]:
-    """Register a function (link, web, limit) -> links, newest first, for links that stand for many."""
+def expander(
+    name: str, *domains: str, path: Matches = _any_path, recognises: Callable[[Page], bool] | None = None
+) -> Callable[[Expand], Expand]:
+    """Register a function (link, web, findings) for links that stand for many: it adds what it finds, newest first,
+    until `findings.complete`, and raises `LinkError` where there is nothing.
+
+    `recognises`: for fetched pages instead of links, on any host.
+    """
 
     def register(expand: Expand) -> Expand:
-        _expanders.append((Site(name, domains, path), expand))
+        _expanders.append((Site(name, domains, path), recognises, expand))
         return expand
 
     return register
@@ -106,10 +116,13 @@ def crawler_for(url: str) -> tuple[str, Crawl]:
     return next(((site.name, found) for site, found in _crawlers if site.takes(url)), ("article", crawl))
 
 
-def expander_for(url: str) -> Expand | None:
-    """The site's own expander for a checked link, if one takes it."""
+def expander_for(url: str, page: Page | None = None) -> Expand | None:
+    """The site's own expander for a checked link, or for the page that was fetched for it, if one takes it."""
     _load_sites()
-    return next((found for site, found in _expanders if site.takes(url)), None)
+    for site, recognises, found in _expanders:
+        if site.takes(url) and (recognises(page) if page and recognises else not page and not recognises):
+            return found
+    return None
 
 
 def parser_for(page: Page) -> Parse | None:

@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from llm_twin.collect.crawlers import crawler, expander, parser
-from llm_twin.collect.discover import listed
+from llm_twin.collect.discover import Findings, add_site_sitemaps
+from llm_twin.collect.discover.feeds import read_feed
 from llm_twin.collect.extract import Extraction, describe, extract
 from llm_twin.collect.markdown import without_marks
 from llm_twin.collect.medium_state import VERSION, Entity, State, body
@@ -59,9 +60,18 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
 
 
 @expander("medium", "medium.com", ".medium.com", path=is_list)
-async def expand(url: str, web: Web, limit: int) -> list[str]:
-    """The latest stories of a profile, publication or tag, from its feed; Medium's feeds hold ten."""
-    return [_without_source(url) for url in await listed(await web.get(feed_of(url)), web, limit)]
+async def expand(url: str, web: Web, findings: Findings) -> None:
+    """The latest stories of a profile, publication or tag, from its feed; Medium's feeds hold ten.
+
+    A profile with a subdomain of its own has a sitemap of all its stories beside it.
+    """
+    address = feed_of(url)
+    feed = await web.compute(read_feed, await web.get(address), False)  # stories may lie on domains of publications
+    findings.add(item._replace(link=_without_source(item.link)) for item in feed.items)
+    if not findings.complete and urlsplit(address).hostname != "medium.com":
+        listed = Findings(findings.wanted)
+        await add_site_sitemaps(address, web, listed)
+        findings.add(item for item in listed.newest() if post_id(item.link))
 
 
 def feed_of(url: str) -> str:

@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from llm_twin.collect.crawlers import crawler, expander, parser
-from llm_twin.collect.discover import listed
+from llm_twin.collect.discover import Findings, Found, add_site_sitemaps
+from llm_twin.collect.discover.api import answer, entries
+from llm_twin.collect.discover.feeds import add_feed
+from llm_twin.collect.discover.found import MOST, date_of
 from llm_twin.collect.extract import describe
 from llm_twin.collect.extract_metadata import moment
 from llm_twin.collect.extract_trees import has_class, select
@@ -32,6 +36,8 @@ LISTS = re.compile(
     r"/?|/(?:archive|podcast|notes|posts|feed|sitemap\.xml)/?|/(?:s|t)/[^/]+/?|/@[^/]+(?:/posts|/notes)?/?"
 )
 POST = re.compile(r"/p/[^/]+/?$")
+PROFILE = re.compile(r"/@[^/]+(?:/posts|/notes)?/?")
+PER_PAGE = 50  # the most that the archive gives; a shorter page is not its last one
 LIST_PAGE = "a Substack publication, not a post: collect its posts with --expand"
 WHOLE = 0.9  # of the words that Substack counted; its count takes in captions and widgets
 
@@ -46,6 +52,11 @@ ORIGINAL = re.compile(r"/(https?%3A%2F%2F[^/?]+)$")  # the picture that a CDN li
 def is_list(path: str) -> bool:
     """Whether a path on a publication's host lists posts."""
     return LISTS.fullmatch(path) is not None
+
+
+def is_profile(path: str) -> bool:
+    """Whether a path on substack.com is a person's."""
+    return PROFILE.fullmatch(path) is not None
 
 
 def recognises(page: Page) -> bool:
@@ -63,15 +74,74 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
 
 
 @expander("substack", ".substack.com", path=is_list)
-async def expand(url: str, web: Web, limit: int) -> list[str]:
-    """The posts of a publication: the latest 20 from its feed, more from its sitemap."""
-    address = "/feed" if limit <= 20 else "/sitemap.xml"
-    everything = 100_000  # a sitemap holds pages that are no posts; the limit counts posts
-    links = await listed(await web.get(urljoin(url, address)), web, everything)
-    posts = [url for url in links if POST.search(urlsplit(url).path)][:limit]
-    if not posts:
-        raise Permanent(Reason.EMPTY, f"no posts at {urljoin(url, address)}")
-    return posts
+@expander("substack", recognises=recognises, path=is_list)
+async def expand(url: str, web: Web, findings: Findings) -> None:
+    """The posts of a publication as its archive page asks for them; where that fails, from its feed and sitemap."""
+    try:
+        await _add_archive(url, web, findings)
+    except Permanent as error:
+        if findings:
+            return
+        listed = Findings(findings.wanted._replace(limit=MOST))
+        with suppress(Permanent):
+            await add_feed(await web.get(urljoin(url, "/feed")), web, listed)
+        posts = _posts(listed)
+        findings.add(posts)
+        if not findings.complete:
+            await add_site_sitemaps(url, web, listed)
+            findings.add(_posts(listed))
+        if not findings:
+            raise Permanent(Reason.EMPTY, f"no posts at {url}; its archive: {error}") from None
+
+
+@expander("substack", "substack.com", path=is_profile)
+async def expand_profile(url: str, web: Web, findings: Findings) -> None:
+    """The posts of the publications that a person writes, the primary one first."""
+    handle = urlsplit(url).path.split("/")[1].removeprefix("@")
+    profile = await answer(f"https://substack.com/api/v1/user/{handle}/public_profile", web, robots=True)
+    members = profile.get("publicationUsers") if isinstance(profile, dict) else None
+    places: list[str] = []
+    for member in sorted(filter(_writes, members or ()), key=lambda member: not member.get("is_primary")):
+        publication = member["publication"]
+        domain = publication.get("custom_domain") if not publication.get("custom_domain_optional") else None
+        places.append(f"https://{domain or str(publication.get('subdomain')) + '.substack.com'}/")
+    for place in places:
+        # Each is asked for as much as is wanted: the newest of one may be older than all of another.
+        posts = Findings(findings.wanted)
+        await expand(place, web, posts)
+        findings.add(posts.newest())
+    if not places:
+        raise Permanent(Reason.EMPTY, f"@{handle} has no publication on Substack")
+
+
+def _writes(member: object) -> bool:
+    return (
+        isinstance(member, dict)
+        and isinstance(member.get("publication"), dict)
+        and member.get("role") in ("admin", "editor", "contributor")
+    )
+
+
+def _posts(listed: Findings) -> list[Found]:
+    return [item for item in listed.newest() if POST.search(urlsplit(item.link).path)]
+
+
+async def _add_archive(url: str, web: Web, findings: Findings) -> None:
+    for offset in range(0, MOST, PER_PAGE):
+        address = urljoin(url, f"/api/v1/archive?sort=new&search=&offset={offset}&limit={PER_PAGE}")
+        posts = await entries(address, web, robots=True)
+        found = [
+            Found(
+                link=str(post.get("canonical_url") or urljoin(url, f"/p/{post.get('slug')}")),
+                published_at=date_of(post.get("post_date")),
+                title=str(post.get("title") or ""),
+                source="api",
+                listed_in=address,
+            )
+            for post in posts
+        ]
+        if not findings.add(found) or findings.complete:
+            return
 
 
 @parser("substack", recognises=recognises)
