@@ -21,7 +21,7 @@ from llm_twin.errors import ConfigError, LinkError, Permanent, Reason, Transient
 
 CONNECT_SECONDS = 10.0  # for all addresses of a host together; a dead host should not hold a link for long
 MAX_ADDRESSES = 4  # tried per host
-KEPT_CONNECTIONS = 20
+KEPT_CONNECTIONS = 8  # that are idle; each is looked at with every request
 
 
 class CheckedBackend(httpcore2.AnyIOBackend):

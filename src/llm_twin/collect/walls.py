@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HTML = {"text/html", "application/xhtml+xml", ""}
 WALL_BYTES = 500_000  # walls are small; larger pages are not looked into
+MARKED_BYTES = 64_000  # within which a challenge has its mark
 CHALLENGE_TEXT = 1_200  # characters of visible text; challenges have 50 to 700
 LOGIN_TEXT = 3_000  # login pages list their products and footers
 CONSENT_TEXT = 6_000  # such pages explain themselves at length
@@ -90,21 +91,22 @@ def wall(page: Page) -> tuple[Reason, str] | None:
             return Reason.BLOCKED, f"a check for robots by {owner} stands before it"
     if page.content_type not in HTML or len(page.body) > WALL_BYTES:
         return None
-    source = page.text.lower()
+    source = page.text  # as it is: to lower the case of a whole page takes longer than all the rest
     match = TITLE.search(source)
-    title = " ".join(unescape(match[1]).split()) if match else ""
-    owner = next((owner for mark, owner in CHALLENGE_MARKS.items() if mark in source), "")
+    title = " ".join(unescape(match[1].lower()).split()) if match else ""
+    beginning = page.body[:MARKED_BYTES].lower()
+    owner = next((owner for mark, owner in CHALLENGE_MARKS.items() if mark.encode() in beginning), "")
     if owner or CHALLENGE_TITLES.fullmatch(title):
         if len(_seen(source)) < CHALLENGE_TEXT:
             return Reason.BLOCKED, f'a check for robots{f" by {owner}" if owner else ""} stands before it: "{title}"'
-    elif login_path(page.url) or (LOGIN_TITLE.match(title) and PASSWORD.search(source)):
+    elif login_path(page.url) or (LOGIN_TITLE.match(title) and PASSWORD.search(source.lower())):
         if len(_seen(source)) < LOGIN_TEXT:
             return Reason.LOGIN_REQUIRED, f"the site asks to sign in: {page.url}"
     elif _asks_consent(page.url, title, source):
         return Reason.BLOCKED, f'a consent page stands before it: "{title}"'
     elif said := says_missing(title, source):
-        return Reason.NOT_FOUND, f'the page says "{said}", although its status is {page.status}'
-    elif "<script" in source and len(source) < SHELL_SOURCE and not SEEN_WITHOUT_TEXT.search(source):
+        return Reason.NOT_FOUND, f'the page says "{said.lower()}", although its status is {page.status}'
+    elif len(source) < SHELL_SOURCE and "<script" in source.lower() and not SEEN_WITHOUT_TEXT.search(source.lower()):
         return (Reason.EMPTY, SHELL) if len(_seen(source)) < SHELL_TEXT else None
     return None
 
@@ -113,7 +115,7 @@ def _asks_consent(url: str, title: str, source: str) -> bool:
     """Whether nothing is shown before somebody agrees. A banner over an article leaves the article's text."""
     where = urlsplit(url)
     named = CONSENT_HOST.match(where.netloc) or CONSENT_PATH.search(where.path) or CONSENT_TITLE.fullmatch(title)
-    return bool(named and CONSENT_BUTTON.search(source)) and len(_seen(source)) < CONSENT_TEXT
+    return bool(named and CONSENT_BUTTON.search(source.lower())) and len(_seen(source)) < CONSENT_TEXT
 
 
 def _seen(source: str) -> str:
