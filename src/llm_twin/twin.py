@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from llm_twin import collecting, pipelines
 from llm_twin.documents import Author, Document, Hit, Link, Outcome, Report, Run
 from llm_twin.errors import ConfigError, LockedError, OutdatedError, StoreError, UsageError
+from llm_twin.links import parse_link
 from llm_twin.runs import Progress, seen
 from llm_twin.settings import Settings
 from llm_twin.warehouse import open_warehouse
 from llm_twin.warehouse.store import DocumentFilter, Warehouse
 
 if TYPE_CHECKING:
+    from llm_twin.collect.discover import Found
     from llm_twin.features.chunk import Chunker
     from llm_twin.indexing import IndexPlan
     from llm_twin.models.embed import Embedder
@@ -124,6 +127,20 @@ class Twin:
 
         authors, documents = read_dump(Path(folder))
         return pipelines.ingest(self.warehouse, authors, documents, self.progress)
+
+    def discover(self, link: str, limit: int | None = None, since: datetime | None = None) -> list[Found]:
+        """What a site, feed, sitemap or profile holds, newest first, with dates and how each was found.
+
+        At most `limit` items, none that is dated before `since`. Nothing is stored. Raises `LinkError`.
+        """
+        from llm_twin.collect.discover import MOST, discover
+        from llm_twin.collect.web import Web
+
+        async def go() -> list[Found]:
+            async with Web(self.settings) as web:
+                return await discover(parse_link(link), web, limit or MOST, since)
+
+        return _run(go)
 
     def extract(self, source: str | Path, url: str = "") -> Document:
         """The document that a link, or a saved page (a file, fetched from `url`), would give; nothing is stored."""

@@ -14,6 +14,7 @@ from llm_twin import __version__
 COMMANDS = {
     "run": ("collect", "Collect and index the authors and links of a run file."),
     "collect": ("collect", "Collect an author's links into the warehouse."),
+    "discover": ("discover", "List what a site, feed, sitemap or profile holds."),
     "index": ("index", "Bring the index in step with the warehouse."),
     "search": ("search", "Find the passages that answer a question."),
     "status": ("status", "Show the last runs and every link that failed."),
