@@ -6,6 +6,7 @@ TLS keeps the host's name for SNI and verification; only the TCP connection goes
 
 from __future__ import annotations
 
+import re
 import ssl
 import urllib.request
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -192,15 +193,20 @@ def _proxy(scheme: str, context: ssl.SSLContext) -> httpcore2.Proxy | None:
 
 @contextmanager
 def network_errors(host: str) -> Iterator[None]:
-    """Turn what can go wrong between here and `host` into link errors."""
+    """Turn what can go wrong between here and `host` into link errors, but for an answer that takes too long.
+
+    That is a `TimeoutError`, as if the time for all of it were over.
+    """
     try:
         yield
     except httpx2.InvalidURL as error:
         raise Permanent(Reason.BAD_LINK, f"not a link: {error}") from None
     except httpx2.DecodingError as error:
         raise Permanent(Reason.BAD_DATA, f"{host} sent a body that cannot be unpacked: {error}") from None
+    except (httpx2.ConnectTimeout, httpcore2.ConnectTimeout):
+        raise Transient(Reason.TIMEOUT, f"no connection to {host} came about in time") from None
     except (httpx2.TimeoutException, httpcore2.TimeoutException):
-        raise Transient(Reason.TIMEOUT, f"{host} did not answer in time") from None
+        raise TimeoutError from None
     except (httpx2.ConnectError, httpcore2.ConnectError) as error:
         raise _unconnected(host, error) from None
     except (
@@ -224,4 +230,6 @@ def _unconnected(host: str, error: BaseException) -> LinkError:
 
 
 def _said(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    """An error's text in one line, without the place in OpenSSL's binding."""
+    text = re.sub(r" \(_ssl\.c:\d+\)", "", " ".join(str(error).split()))
+    return text or ("it was reset" if isinstance(error, httpcore2.ReadError) else type(error).__name__)

@@ -29,6 +29,25 @@ SHELL_SOURCE = 10_000  # characters; a page with more in its source may carry it
 SHELL = "the page has no text; JavaScript would have to fill it in"
 UNSEEN = ("head", "script", "style", "noscript", "template", "svg")
 
+# First bytes of files that some servers label as HTML (https://mimesniff.spec.whatwg.org, section 6).
+SIGNATURES = {
+    b"%PDF-": "a PDF",
+    b"%!PS-": "PostScript",
+    b"PK\x03\x04": "a ZIP file",
+    b"\x1f\x8b": "a gzip file",
+    b"Rar!\x1a": "a RAR file",
+    b"7z\xbc\xaf": "a 7z file",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"RIFF": "a picture or a recording",
+    b"OggS": "a recording",
+    b"ID3": "a recording",
+    b"\x1aE\xdf\xa3": "a film",
+    b"\x7fELF": "a program",
+    b"\xd0\xcf\x11\xe0": "an Office document",
+}
+
 # What stands in the source of a challenge or block page -> whose it is. Some stand in let-through pages as well.
 CHALLENGE_MARKS = {
     "_cf_chl_opt": "Cloudflare",
@@ -89,7 +108,16 @@ def wall(page: Page) -> tuple[Reason, str] | None:
     for header, owner in CHALLENGE_HEADERS.items():
         if page.headers.get(header) in ("challenge", "captcha"):
             return Reason.BLOCKED, f"a check for robots by {owner} stands before it"
-    if page.content_type not in HTML or len(page.body) > WALL_BYTES:
+    if page.content_type not in HTML:
+        return None
+    film = "a film" if page.body[4:8] == b"ftyp" else ""
+    what = next((what for first, what in SIGNATURES.items() if page.body.startswith(first)), film)
+    if what and not urlsplit(page.url).path.endswith(".gz"):  # a packed sitemap
+        return (
+            Reason.NOT_HTML,
+            f"{what} by its first bytes, although the server calls it {page.content_type or 'nothing'}",
+        )
+    if len(page.body) > WALL_BYTES:
         return None
     source = page.text  # as it is: to lower the case of a whole page takes longer than all the rest
     match = TITLE.search(source)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import aclosing
 from copy import copy
 from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
@@ -16,6 +15,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from llm_twin.collect import walls
 from llm_twin.collect.addresses import Resolver
+from llm_twin.collect.bodies import body_of
 from llm_twin.collect.pace import MAX_WAIT, OVERLOAD, Closed, Pace
 from llm_twin.collect.pages import Page, Unchanged, validators
 from llm_twin.collect.robots import MAX_BYTES as ROBOTS_BYTES
@@ -36,8 +36,6 @@ __all__ = ["Page", "Web"]
 
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 MAX_REDIRECTS = 10
-ERROR_BYTES = 64_000  # of an error's body are kept, enough to see who refuses
-DRAINED_BYTES = 1_000_000  # of it are read, so that the connection can be used again
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -187,12 +185,12 @@ class Web:
                         sent |= {name.lower(): value for name, value in headers.items()}
                         # A read gives up a little before the whole does: it marks its connection as dead, while the
                         # whole would leave an HTTP/2 connection to be used, and waited for, again.
-                        times = httpx2.Timeout(limit, connect=min(CONNECT_SECONDS, limit), read=0.9 * limit)
+                        times = httpx2.Timeout(limit, connect=min(CONNECT_SECONDS, limit / 2), read=0.9 * limit)
                         request = client.build_request("GET", url, headers=sent, timeout=times)
                         cookies.set_cookie_header(request)
                         response = await client.send(request, stream=True)
                         try:
-                            body = await self._body(response, cut_at)
+                            body = await body_of(response, self.settings.max_page_bytes, cut_at)
                         finally:
                             await response.aclose()
             except TimeoutError:
@@ -201,25 +199,6 @@ class Web:
         page = Page(url, response.status_code, dict(response.headers), now(), body)
         self._pace.answered(host, page)
         return page
-
-    async def _body(self, response: httpx2.Response, cut_at: int) -> bytes:
-        """The unpacked body, counted while it is unpacked: no more than the cap is ever held."""
-        whole = 200 <= response.status_code < 300 and not cut_at
-        cap = self.settings.max_page_bytes if whole else cut_at or ERROR_BYTES
-        too_large = Permanent(Reason.TOO_LARGE, f"the page is larger than {cap:,} bytes; see TWIN_MAX_PAGE_BYTES")
-        announced = response.headers.get("content-length", "")
-        if whole and announced.isascii() and announced.isdigit() and int(announced[:20]) > cap:
-            raise too_large
-        body, size = bytearray(), 0
-        async with aclosing(response.aiter_bytes()) as parts:
-            async for part in parts:
-                size += len(part)
-                body += part[: max(0, cap - len(body))]
-                if whole and size > cap:
-                    raise too_large
-                if size > max(cap, DRAINED_BYTES):
-                    break
-        return bytes(body)
 
     def _wait(self, state: RetryCallState) -> float:
         from tenacity import wait_exponential_jitter
