@@ -7,10 +7,12 @@ authors:
       - https://ada.example/notes.html
       - link: https://ada.example/feed.xml
         expand: 20
+        since: 2024-05-01  # of a link, an author, or the whole file
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
@@ -18,7 +20,7 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from llm_twin.documents import Author, Link, Value
+from llm_twin.documents import Author, Link, Moment, Value
 from llm_twin.errors import ConfigError
 
 # What else a ZenML run configuration may hold; it says where and how to run, which is not our business here.
@@ -42,6 +44,7 @@ class LinkEntry(Value):
 
     link: str
     expand: int = Field(default=0, ge=0)
+    since: Moment | None = None  # what is older is left out
 
 
 Links = Annotated[
@@ -56,12 +59,21 @@ class AuthorEntry(Value):
     name: FullName
     aliases: tuple[str, ...] = ()
     links: Links
+    since: Moment | None = None  # of the links that have none of their own
+
+    def after(self, since: Moment | None) -> AuthorEntry:
+        """This author with `since` on every link: its own, else the author's, else the one given."""
+        since = self.since or since
+        return self.model_copy(
+            update={"links": tuple(each.model_copy(update={"since": each.since or since}) for each in self.links)}
+        )
 
 
 class RunFile(Value):
     """Our form."""
 
     authors: tuple[AuthorEntry, ...] = Field(min_length=1)
+    since: Moment | None = None  # of the authors that have none of their own
 
 
 class EtlParameters(Value):
@@ -128,17 +140,28 @@ MESSAGES = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
     "greater_than_equal": "must not be negative",
+    **dict.fromkeys(
+        ("datetime_type", "datetime_parsing", "datetime_from_date_parsing"), "must be a date, like 2024-05-01"
+    ),
     "model_type": "must be a link, or a mapping with `link` and `expand`",
 }
 
 
-def read_run_file(path: Path) -> list[Link]:
-    """The links of a run file. Raises `ConfigError` that names file, line and key of what is wrong with it."""
+def read_run_file(path: Path, since: datetime | None = None) -> list[Link]:
+    """The links of a run file; `since` counts before the file's own.
+
+    Raises `ConfigError` that names file, line and key of what is wrong with it.
+    """
     loaded = load_run_file(path)
     if loaded.parameters:
         raise ConfigError(f"{path}: there are no links in it, but parameters of a ZenML pipeline; give --zenml")
     return [
-        Link(url=entry.link, author=Author.named(author.name, author.aliases), expand=entry.expand)
+        Link(
+            url=entry.link,
+            author=Author.named(author.name, author.aliases),
+            expand=entry.expand,
+            since=since or entry.since,
+        )
         for author in loaded.authors
         for entry in author.links
     ]
@@ -164,7 +187,8 @@ def load_run_file(path: Path) -> Loaded:
     ours = {key: value for key, value in data.items() if key not in ZENML_KEYS}
     try:
         if "parameters" not in ours or "authors" in ours:
-            return Loaded(RunFile.model_validate(ours).authors, None, zenml)
+            file = RunFile.model_validate(ours)
+            return Loaded(tuple(author.after(file.since) for author in file.authors), None, zenml)
         keys = ours["parameters"] if isinstance(ours["parameters"], dict) else {}
         form = next((FORMS[key] for key in keys if key in FORMS), HandbookRun[EtlParameters])
         parameters = form.model_validate(ours).parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,24 @@ def test_authors_with_aliases_plain_links_and_lists_are_read(tmp_path: Path) -> 
         ("Ada Example", ("ada",), "https://a.example/feed", 5),
         ("Ben", (), "https://b.example/", 0),
     ]
+
+
+def test_since_counts_for_a_link_its_author_or_the_file_the_nearest_first_and_an_option_before_all(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "since: 2020-01-01\nauthors:\n  - name: Ada\n    since: 2021-01-01\n    links:\n      - https://a.example/1\n"
+        "      - {link: https://a.example/feed, expand: 5, since: 2022-01-01T10:00:00+02:00}\n"
+        "  - name: Ben\n    links: [https://b.example/]\n"
+    )
+    assert [link.since for link in read_run_file(path)] == [
+        datetime(2021, 1, 1, tzinfo=UTC),
+        datetime(2022, 1, 1, 8, tzinfo=UTC),
+        datetime(2020, 1, 1, tzinfo=UTC),
+    ]
+    latest = datetime(2023, 1, 1, tzinfo=UTC)
+    assert {link.since for link in read_run_file(path, latest)} == {latest}
 
 
 def test_a_zenml_run_configuration_is_read(tmp_path: Path) -> None:
@@ -55,6 +74,7 @@ def test_the_handbooks_own_files_are_read_as_they_are(name: str, count: int) -> 
             "authors:\n  - name: A\n    links: [{link: a, expand: all}]\n",
             ":3: authors.0.links.0.expand: must be a whole",
         ),
+        ("since: soon\nauthors:\n  - name: A\n    links: [a]\n", ":1: since: must be a date, like 2024-05-01"),
         ("parameters:\n  user_full_nam: A\n  links: [a]\n", ":2: unknown key 'user_full_nam'; did you mean 'user_full"),
         ("authors: [\n", ":2: no valid YAML"),
         ("", ":1: a run file starts with `authors:`"),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from llm_twin.cli.common import opened, print_json, standard_options
+from llm_twin.cli.common import as_moment, opened, print_json, standard_options
 
 if TYPE_CHECKING:
     from llm_twin.orchestrate.files import Name
 
 PIPELINES = ("digital_data_etl", "feature_engineering", "end_to_end_data", "export_artifact_to_json")
+
+since_option = click.option(
+    "--since", callback=as_moment, metavar="DATE", help="Leave out what was published before, e.g. 2024-05-01."
+)
 
 
 @click.command()
@@ -20,8 +25,17 @@ PIPELINES = ("digital_data_etl", "feature_engineering", "end_to_end_data", "expo
 @click.option("--zenml", is_flag=True, help="As ZenML pipelines, with metadata, caching and a dashboard.")
 @click.option("--pipeline", type=click.Choice(PIPELINES), help="Which one; without it, all that FILE asks for.")
 @click.option("--no-cache", is_flag=True, help="Run every step of the pipelines, whatever is unchanged.")
+@since_option
 @standard_options
-def run_command(file: Path, zenml: bool, pipeline: Name | None, no_cache: bool, as_json: bool, quiet: bool) -> int:
+def run_command(
+    file: Path,
+    zenml: bool,
+    pipeline: Name | None,
+    no_cache: bool,
+    since: datetime | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Collect and index the authors and links of a run file.
 
     \b
@@ -33,14 +47,18 @@ def run_command(file: Path, zenml: bool, pipeline: Name | None, no_cache: bool, 
             - https://ada.example/notes.html
             - link: https://ada.example/feed.xml
               expand: 20
+              since: 2024-05-01
 
     \b
     Examples:
       twin run authors.yaml
+      twin run authors.yaml --since 2024-05-01
       twin run authors.yaml --zenml
       twin run authors.yaml --zenml --pipeline digital_data_etl --no-cache
     """
     if zenml:
+        if since:
+            raise click.UsageError("--since does not go with --zenml; write `since:` into the file")
         from llm_twin.cli.zenml import run_file
 
         return run_file(file, pipeline, not no_cache, as_json, quiet)
@@ -49,7 +67,7 @@ def run_command(file: Path, zenml: bool, pipeline: Name | None, no_cache: bool, 
     from llm_twin.cli import show
     from llm_twin.runfile import read_run_file
 
-    links = read_run_file(file)
+    links = read_run_file(file, since)
     with opened(quiet=quiet) as twin:
         collected = twin.collect_links(links)
         indexed = None if collected.interrupted else twin.index()
@@ -69,6 +87,7 @@ def run_command(file: Path, zenml: bool, pipeline: Name | None, no_cache: bool, 
 @click.option(
     "--expand", type=click.IntRange(min=1), help="Take this many items of a feed, sitemap, profile or GitHub user."
 )
+@since_option
 @click.option("--retry-failed", is_flag=True, help="Only the links that failed last time or were never reached.")
 @standard_options
 def collect_command(
@@ -76,6 +95,7 @@ def collect_command(
     author: str | None,
     aliases: tuple[str, ...],
     expand: int | None,
+    since: datetime | None,
     retry_failed: bool,
     as_json: bool,
     quiet: bool,
@@ -89,13 +109,14 @@ def collect_command(
     Examples:
       twin collect --author "Ada Lovelace" https://ada.example/notes.html https://github.com/ada/engine
       twin collect --author "Ada Lovelace" --expand 20 https://ada.example/feed.xml
+      twin collect --author "Ada Lovelace" --expand 500 --since 2024-05-01 https://ada.example
       twin collect --retry-failed
     """
     from llm_twin.cli import show
     from llm_twin.documents import Author
 
-    if retry_failed and (links or expand or aliases):
-        raise click.UsageError("--retry-failed takes its links from the last runs; give no links, --alias or --expand")
+    if retry_failed and (links or expand or since or aliases):
+        raise click.UsageError("--retry-failed takes its links from the last runs; give none, nor how to take them")
     if not retry_failed and not links:
         raise click.UsageError("no links given")
     if not retry_failed and author is None:
@@ -106,7 +127,7 @@ def collect_command(
         else:
             name = author or ""
             whom = Author.named(name, aliases) if aliases and name.strip() else name
-            report = twin.collect(whom, links, expand or 0)
+            report = twin.collect(whom, links, expand or 0, since)
     if as_json:
         print_json(show.report_as_json(report))
     elif retry_failed and not report.outcomes:

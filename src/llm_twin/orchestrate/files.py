@@ -49,5 +49,6 @@ def read_pipelines(file: Path, pipeline: Name | None = None) -> list[Planned]:
 
 def _author_links(author: AuthorEntry) -> dict[str, Any]:
     """One author as the pipelines take it; a link alone where there is no more to say."""
-    links = [entry.model_dump() if entry.expand else entry.link for entry in author.links]
+    told = [entry.model_dump(mode="json", exclude_defaults=True) for entry in author.links]
+    links = [entry if len(entry) > 1 else entry["link"] for entry in told]
     return {"user_full_name": author.name, "links": links, "aliases": list(author.aliases)}

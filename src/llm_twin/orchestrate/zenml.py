@@ -67,7 +67,7 @@ def _twin() -> Twin:
 def _links(author: Author, links: list[Any]) -> list[Link]:
     """Links as run files have them: the link alone, or with how many items to take of it."""
     entries = [LinkEntry.model_validate({"link": link} if isinstance(link, str) else link) for link in links]
-    return [Link(url=entry.link, author=author, expand=entry.expand) for entry in entries]
+    return [Link(url=entry.link, author=author, expand=entry.expand, since=entry.since) for entry in entries]
 
 
 # What a step was given counts by its content; where it came from does not.
