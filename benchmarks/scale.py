@@ -280,7 +280,7 @@ def table(chunks: int, found: dict[str, Figures], documents: int) -> str:
             f" {written['put_max_seconds']:.1f} |",
             f"| MB on disk | {written['disk_mb']:,.0f} |",
             f"| MB of memory in ten parts of the run | {' '.join(map(str, written['memory_mb']))} |",
-            f"| MB of mapped files beside it, which the system takes back | {' '.join(map(str, written['mapped_mb']))} |",
+            f"| MB of mapped files, which the system takes back | {' '.join(map(str, written['mapped_mb']))} |",
             "",
         ]
     if searched := found.get("search"):

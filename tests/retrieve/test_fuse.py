@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_twin.retrieve.diversify import diversified
-from llm_twin.retrieve.fuse import DENSE_WEIGHT, Ranking, fused
+from llm_twin.retrieve.fuse import DENSE_WEIGHT, PLACES, Ranking, fused
 
 names = st.text("abcdefgh", min_size=1, max_size=1)
-cosines = st.dictionaries(names, st.floats(-1, 1))
+cosines = st.dictionaries(names, st.floats(-0.99, 1))
 bm25 = st.dictionaries(names, st.floats(0.01, 100))
 
 
@@ -40,8 +40,19 @@ def test_better_in_both_is_better_in_the_fused_ranking(dense: dict[str, float], 
 def test_the_best_of_both_rankings_scores_1() -> None:
     scores = fused(ranking({"a": 0.6, "b": 0.2}, 9, -1), ranking({"a": 12.0, "c": 3.0}, 9, 0))
     assert scores["a"] == pytest.approx(1)
-    assert scores["b"] == pytest.approx(DENSE_WEIGHT * 1.2 / 1.6)
-    assert scores["c"] == pytest.approx((1 - DENSE_WEIGHT) / 4)
+    assert scores["b"] == pytest.approx((DENSE_WEIGHT * 1.2 / 1.6 + PLACES / 3) / (1 + PLACES))
+    assert scores["c"] == pytest.approx(((1 - DENSE_WEIGHT) / 4 + PLACES / 3) / (1 + PLACES))
+
+
+def test_what_scores_the_same_has_the_same_place() -> None:
+    scores = fused(ranking({"a": 0.6, "b": 0.6}, 9, -1), ranking({}, 9, 0))
+    assert scores["a"] == scores["b"]
+
+
+def test_a_place_at_the_top_outweighs_a_slightly_better_score() -> None:
+    dense, sparse = {"a": 0.8, "b": 0.79}, {"x": 9.0, "b": 5.1, "a": 5.0}
+    scores = fused(ranking(dense, 9, -1), ranking(sparse, 9, 0))
+    assert scores["a"] > scores["b"]
 
 
 def test_what_a_full_ranking_does_not_list_may_be_as_good_as_its_last() -> None:
