@@ -228,8 +228,9 @@ class Outcome(Value):
 
 
 class Run(Value):
-    """One run of a pipeline. `planned` holds (author name, link) pairs, so that a stopped run can be continued."""
+    """One run of a pipeline."""
 
+    model_config = ConfigDict(frozen=True, extra="ignore")  # runs of earlier versions have their links in them
     id: str
     command: str
     key: str  # runs over the same input share it
@@ -238,7 +239,6 @@ class Run(Value):
     finished_at: Moment | None = None
     host: str = ""
     pid: int = 0
-    planned: tuple[tuple[str, str], ...] = ()
     summary: dict[str, Any] = Field(default_factory=dict)  # what else the pipeline reports: chunks, model, …
 
 

@@ -88,38 +88,44 @@ class Twin:
 
     # --- collect ---
 
-    def collect(self, author: str | Author, links: Iterable[str], expand: int = 0) -> Report:
-        """Collect an author's links; `expand` > 0 takes that many items of each link that stands for many."""
-        author = author if isinstance(author, Author) else self._author(author)
-        return self.collect_links([Link(url=link, author=author, expand=expand) for link in links])
+    def collect(
+        self,
+        author: str | Author,
+        links: Iterable[str],
+        expand: int = 0,
+        since: datetime | None = None,
+        *,
+        refresh: bool = False,
+    ) -> Report:
+        """Collect an author's links; `expand` > 0 takes that many items of each link that stands for many.
 
-    def collect_links(self, links: Iterable[Link]) -> Report:
-        """Collect links of one or more authors."""
+        What was published before `since` is left out. `refresh` reads pages again that have not changed.
+        """
+        author = author if isinstance(author, Author) else self._author(author)
+        given = [Link(url=link, author=author, expand=expand, since=since) for link in links]
+        return self.collect_links(given, refresh=refresh)
+
+    def collect_links(self, links: Iterable[Link], *, refresh: bool = False) -> Report:
+        """Collect links of one or more authors, together with any process that collects the same links by now."""
         from llm_twin.collect.web import Web
 
         given = list(links)
 
         async def go() -> Report:
             async with Web(self.settings) as web:
-                return await collecting.collect(self.warehouse, web, given, self.progress, self.settings.concurrency)
+                slots = self.settings.concurrency
+                return await collecting.collect(self.warehouse, web, given, self.progress, slots, refresh=refresh)
 
         return _run(go)
 
     def retry_failed(self, author: str | None = None) -> Report:
         """Collect again the links whose last outcome was a failure, and those that a stopped run never came to."""
-        name = pipelines.known_author(self.warehouse, author).name if author else None
-        last = {(outcome.author, outcome.link): outcome for outcome in self.warehouse.last_outcomes(name)}
-        pairs = {pair: outcome.expand for pair, outcome in last.items() if outcome.status == "failed"}
-        for run in self.runs(limit=1):
-            if run.command == "collect" and run.state == "interrupted":
-                finished = {(outcome.author, outcome.link) for outcome in self.warehouse.outcomes(run.id)}
-                pairs |= {pair: 0 for pair in run.planned if pair not in finished and name in (None, pair[0])}
-        authors = {author.name: author for author in self.authors()}
-        return self.collect_links(
-            Link(url=link, author=authors[who], expand=expand)
-            for (who, link), expand in pairs.items()
-            if who in authors
-        )
+        whom = pipelines.known_author(self.warehouse, author) if author else None
+        runs = self.runs(limit=1)
+        report = self.collect_links(collecting.to_retry(self.warehouse, runs, whom))
+        for run in collecting.stopped(runs):
+            self.warehouse.queue.drop(run.id, whom.id if whom else None)
+        return report
 
     def import_folder(self, folder: str | Path) -> Report:
         """Store the documents of the handbook's warehouse dump in `folder`; nothing when any part of it is broken."""
@@ -307,7 +313,7 @@ class Twin:
 
     def runs(self, limit: int = 10) -> list[Run]:
         """The last runs, newest first; one whose process is gone shows as interrupted."""
-        return [seen(run) for run in self.warehouse.runs(limit)]
+        return [seen(run, self.warehouse) for run in self.warehouse.runs(limit)]
 
     def failures(self) -> list[Outcome]:
         """The links whose last outcome was a failure, over all runs."""

@@ -61,6 +61,9 @@ class Shown:
 
     def plan(self, stage: str, total: int) -> None:
         """See `Progress`. A total of 0 is one that is not known."""
+        if stage in self._tasks:
+            self._bars.update(self._tasks[stage], total=total or None)
+            return
         self._tasks[stage] = self._bars.add_task(LABELS[stage], total=total or None, last="")
 
     def step(self, stage: str, done: int = 1, outcome: Outcome | None = None) -> None:

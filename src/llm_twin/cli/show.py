@@ -13,10 +13,11 @@ from rich import markup
 from rich.console import Console
 from rich.table import Table
 
-from llm_twin.documents import Document, DomainCount, Explanation, Hit, Outcome, Passage, Report
+from llm_twin.documents import Document, DomainCount, Explanation, Hit, Outcome, Passage, Report, Run
 
 if TYPE_CHECKING:
     from llm_twin.indexing import IndexPlan
+    from llm_twin.warehouse.queue import Backlog
 
 STYLES = {
     "new": "green",
@@ -28,6 +29,7 @@ STYLES = {
     "failed": "bold red",
 }
 LISTED = 200  # outcomes printed of one run; beyond that only those that need a look
+DOMAINS = 20  # shown of a queue
 PASSAGE_WIDTH = 420  # characters of a passage shown by `twin search`
 
 
@@ -76,6 +78,24 @@ def show_domains(domains: dict[str, DomainCount]) -> None:
         outcomes = ", ".join(f"{number} {name}" for name, number in count.outcomes.items())
         table.add_row(escape(domain), f"{count.successful} / {count.total}", escape(outcomes))
     console().print(table)
+
+
+def show_backlog(run: Run, backlog: Sequence[Backlog]) -> None:
+    """How far a run has come that is not finished: those domains of it that are not done, the longest first."""
+    left = sorted((each for each in backlog if each.claimed or each.waiting), key=lambda each: each.done - each.total)
+    if not left:
+        return
+    out = console()
+    done, claimed, waiting = (sum(getattr(each, name) for each in backlog) for name in ("done", "claimed", "waiting"))
+    out.print(f"\n[bold]Queue of the {run.state} run[/]: {done} done, {claimed} claimed, {waiting} waiting")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("domain", "done", "claimed", "waiting"):
+        table.add_column(column, justify="left" if column == "domain" else "right")
+    for each in left[:DOMAINS]:
+        table.add_row(escape(each.domain), f"{each.done}", f"{each.claimed}", f"{each.waiting}")
+    out.print(table)
+    if len(left) > DOMAINS:
+        out.print(f"[dim]… and {len(left) - DOMAINS} more domains[/]")
 
 
 def show_collected(report: Report) -> None:

@@ -27,10 +27,11 @@ def status_command(failed: bool, limit: int, as_json: bool, quiet: bool) -> None
     with opened(quiet=quiet) as twin:
         failures = twin.failures()
         runs = [] if failed else [(run, twin.warehouse.outcomes(run.id)) for run in twin.runs(limit)]
+        queued = {run.id: twin.warehouse.queue.backlog(run.id) for run, _ in runs if run.state != "finished"}
         documents = twin.warehouse.count()
     if as_json:
         counted = [
-            {**run.model_dump(exclude={"planned"}), "planned": len(run.planned), "domains": count_domains(outcomes)}
+            {**run.model_dump(), "domains": count_domains(outcomes), "queue": queued.get(run.id, [])}
             for run, outcomes in runs
         ]
         print_json({"documents": documents, "runs": counted, "failed": failures} if not failed else failures)
@@ -42,11 +43,13 @@ def status_command(failed: bool, limit: int, as_json: bool, quiet: bool) -> None
         for column in ("started", "run", "state", "successful / total"):
             table.add_column(column, justify="right" if "/" in column else "left")
         for run, outcomes in runs:
-            total = len(outcomes) if run.state == "finished" else max(len(outcomes), len(run.planned))
+            total = len(outcomes) + sum(each.claimed + each.waiting for each in queued.get(run.id, []))
             good = sum(outcome.status in SUCCESSES for outcome in outcomes)
             started = f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
             table.add_row(started, run.command, run.state, f"{good} / {total}")
         out.print(table)
+        for run, _ in runs:
+            show.show_backlog(run, queued.get(run.id, []))
         last = next((outcomes for run, outcomes in runs if run.command != "index" and outcomes), None)
         if last:
             out.print("\n[bold]Last run that collected or imported[/]")

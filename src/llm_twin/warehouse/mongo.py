@@ -18,6 +18,7 @@ from pymongo.errors import CursorNotFound
 
 from llm_twin.documents import KINDS, Author, Document, Kind, Outcome, Raw, Run, Status
 from llm_twin.errors import StoreError
+from llm_twin.warehouse.mongo_queue import MongoQueue, outcome_updates
 from llm_twin.warehouse.mongo_records import (
     BY_DATE,
     BY_ID,
@@ -66,6 +67,7 @@ class MongoWarehouse:
     def __init__(self, address: str) -> None:
         self._server = MongoServer(address)
         self._database = self._server.database
+        self.queue = MongoQueue(self._server, self._put, _check_size)
 
     # Authors
 
@@ -97,6 +99,7 @@ class MongoWarehouse:
 
         def write(session: Session) -> None:
             self._remove(self._ids({"author_id": author_id}, session), session)
+            self._database["tasks"].delete_many({"author_id": author_id}, session=session)
             if user := self._database["users"].find_one_and_delete({"_id": author_id}, session=session):
                 gone = {"author_key": {"$in": sorted(names_of(read_author(user)))}}
                 self._database["outcomes"].delete_many(gone, session=session)
@@ -163,6 +166,10 @@ class MongoWarehouse:
             return 0
         ids = ids | self._ids({"parent_id": {"$in": list(ids)}}, session)
         these = {"_id": {"$in": list(ids)}}
+        # A repository that lost a file is read again.
+        parts = self._database[COLLECTIONS["code"]].find({**these, "parent_id": {"$ne": None}}, session=session)
+        gone = ids | set(parts.distinct("parent_id"))
+        self._database["visits"].delete_many({"document_id": {"$in": list(gone)}}, session=session)
         self._database["raw"].delete_many(these, session=session)
         removed = [self._database[name].delete_many(these, session=session) for name in COLLECTIONS.values()]
         return sum(result.deleted_count for result in removed)
@@ -236,7 +243,7 @@ class MongoWarehouse:
     def put_run(self, run: Run) -> None:
         run = storable(run)
         fields = run_fields(run)
-        _check_size(f"run {run.id} with {len(run.planned):,} links", fields)
+        _check_size(f"run {run.id}", fields)
         update = {"$set": fields, "$setOnInsert": {"position": ObjectId()}}
         self._server.write(
             lambda session: self._database["runs"].update_one({"_id": run.id}, update, upsert=True, session=session)
@@ -255,13 +262,7 @@ class MongoWarehouse:
 
     def put_outcomes(self, run_id: str, outcomes: Iterable[Outcome]) -> None:
         run_id = storable_text(run_id)
-        operations: list[Operation] = []
-        for outcome in map(storable, outcomes):
-            key = {"run_id": run_id, "author_key": Author.key(outcome.author), "link": outcome.link}
-            # ObjectIds grow: the one of the first writing is the outcome's position in the run.
-            update = {"$set": outcome.model_dump(exclude={"link"}), "$setOnInsert": {"_id": ObjectId()}}
-            operations.append(UpdateOne(key, update, upsert=True))
-        if operations:
+        if operations := outcome_updates(run_id, map(storable, outcomes)):
             self._server.write(lambda session: self._bulk("outcomes", operations, session))
 
     def outcomes(self, run_id: str) -> list[Outcome]:

@@ -1,12 +1,11 @@
 """How authors, documents, runs and outcomes look as MongoDB records, and the queries that find them.
 
-Fields have the names of the values'; what may hold any key, number or length is JSON text, packed where it is long.
+Fields have the names of the values'; what may hold any key or number is JSON text.
 """
 
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,11 +40,23 @@ DOCUMENT_INDEXES = [
 INDEXES: dict[str, list[IndexModel]] = {
     **dict.fromkeys(COLLECTIONS.values(), DOCUMENT_INDEXES),
     "users": [IndexModel([("keys", ASCENDING)], unique=True)],
-    "runs": [IndexModel(NEWEST_RUN), IndexModel([("key", ASCENDING), *NEWEST_RUN])],
+    "runs": [
+        IndexModel(NEWEST_RUN),
+        IndexModel([("key", ASCENDING), *NEWEST_RUN]),
+        # Of the collect runs with one key one alone is not finished: the one that others join.
+        IndexModel([("key", ASCENDING)], name="open", unique=True, partialFilterExpression={"open": True}),
+    ],
     "outcomes": [
         IndexModel([("run_id", ASCENDING), ("author_key", ASCENDING), ("link", ASCENDING)], unique=True),
         IndexModel([("author_key", ASCENDING)]),
     ],
+    "tasks": [
+        IndexModel([("run_id", ASCENDING), ("key", ASCENDING)], unique=True),
+        IndexModel([("run_id", ASCENDING), ("done", ASCENDING), ("domain", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("author_id", ASCENDING)]),
+    ],
+    "leases": [IndexModel([("owner", ASCENDING)])],
+    "visits": [IndexModel([("document_id", ASCENDING)])],
 }
 
 
@@ -73,15 +84,12 @@ def raw_record(document_id: str, raw: Raw | None) -> Record:
 
 
 def run_fields(run: Run) -> Record:
-    # 10,000 links of 2,048 characters are 20 MB: packed they fit a record.
-    planned = zlib.compress(to_json(run.planned).encode())
-    return run.model_dump(exclude={"id"}) | {"planned": planned, "summary": to_json(run.summary)}
+    return run.model_dump(exclude={"id"}) | {"summary": to_json(run.summary)}
 
 
 def read_run(record: Record) -> Run:
     known = {name: record[name] for name in Run.model_fields if name in record}
-    planned, summary = json.loads(zlib.decompress(record["planned"])), json.loads(record["summary"])
-    return Run.model_validate({**known, "id": record["_id"], "planned": planned, "summary": summary})
+    return Run.model_validate({**known, "id": record["_id"], "summary": json.loads(record["summary"])})
 
 
 def read_outcome(record: Record) -> Outcome:

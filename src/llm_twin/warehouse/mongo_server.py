@@ -80,10 +80,12 @@ class MongoServer:
             raise
 
     def _set_up(self) -> None:
-        if self._is_ours():
+        version = self._version()
+        if version == SCHEMA:
             return
-        foreign = [name for name in ("users", *COLLECTIONS.values()) if self.database[name].find_one({}, {"_id": 1})]
-        if foreign and not self._is_ours():  # asked again: another process may have been faster
+        named = () if version else ("users", *COLLECTIONS.values())
+        foreign = [name for name in named if self.database[name].find_one({}, {"_id": 1})]
+        if foreign and not self._version():  # asked again: another process may have been faster
             raise StoreError(
                 f"warehouse {self.shown}: the collections {', '.join(foreign)} hold records of another program; "
                 "name another database, and bring them in with `twin import`"
@@ -92,12 +94,12 @@ class MongoServer:
             self.database[name].create_indexes(indexes)
         self.database["llm_twin"].update_one({"_id": "schema"}, {"$set": {"version": SCHEMA}}, upsert=True)
 
-    def _is_ours(self) -> bool:
-        """Whether our collections are there. Raises `StoreError` when a newer version made them."""
+    def _version(self) -> int:
+        """Of our collections; 0: there are none. Raises `StoreError` when a newer version made them."""
         record = self.database["llm_twin"].find_one({"_id": "schema"})
         if record and record["version"] > SCHEMA:
             raise StoreError(f"warehouse {self.shown}: {NEWER.format(found=record['version'], known=SCHEMA)}")
-        return record is not None
+        return int(record["version"]) if record else 0
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -119,17 +121,20 @@ class MongoServer:
                 raise _in_words(error, self.shown) from error
 
         with self.errors():
-            if self._transactions:
-                with self._client.start_session() as session:
-                    return session.with_transaction(
-                        reached, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
-                    )
             try:
-                return work(None)
+                return self._once(reached)
             except (DuplicateKeyError, BulkWriteError) as error:
                 if not _is_duplicate(error):
                     raise
-                return work(None)  # another process wrote between our reading and writing; now we see what
+                return self._once(reached)  # another process wrote between our reading and writing; now we see what
+
+    def _once(self, work: Callable[[Session], T]) -> T:
+        if not self._transactions:
+            return work(None)
+        with self._client.start_session() as session:
+            return session.with_transaction(
+                work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
+            )
 
     def close(self) -> None:
         """Close the connections. Closing twice is fine."""

@@ -22,6 +22,7 @@ from llm_twin.warehouse.records import (
     unpacked,
 )
 from llm_twin.warehouse.sqlite_file import SQLiteFile
+from llm_twin.warehouse.sqlite_queue import PUT_OUTCOME, SQLiteQueue
 from llm_twin.warehouse.store import DocumentFilter
 
 DOCUMENTS = "SELECT body, revision, metadata FROM documents"
@@ -31,10 +32,6 @@ INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) 
 content_hash = excluded.content_hash, revision = excluded.revision, author_id = excluded.author_id,
 kind = excluded.kind, platform = excluded.platform, link = excluded.link, parent_id = excluded.parent_id,
 published = excluded.published, metadata = excluded.metadata, body = excluded.body
-"""
-PUT_OUTCOME = """
-INSERT INTO outcomes (run_id, author, link, at, body) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (run_id, author, link) DO UPDATE SET at = excluded.at, body = excluded.body
 """
 PUT_RUN = """
 INSERT INTO runs (id, key, command, started, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
@@ -54,6 +51,7 @@ class SQLiteWarehouse:
 
     def __init__(self, path: str) -> None:
         self._file = SQLiteFile(path)
+        self.queue = SQLiteQueue(self._file, _put_run, _put_all)
 
     # Authors
 
@@ -94,6 +92,7 @@ class SQLiteWarehouse:
                 "DELETE FROM documents WHERE parent_id IN (SELECT id FROM documents WHERE author_id = ?)", (author_id,)
             )
             db.execute("DELETE FROM documents WHERE author_id = ?", (author_id,))
+            db.execute("DELETE FROM tasks WHERE author_id = ?", (author_id,))
             db.execute("DELETE FROM outcomes WHERE author IN (SELECT key FROM names WHERE author_id = ?)", (author_id,))
             db.execute("DELETE FROM authors WHERE id = ?", (author_id,))
 
@@ -102,14 +101,7 @@ class SQLiteWarehouse:
     def put(self, documents: Sequence[Document]) -> list[Status]:
         prepared = [prepare(document) for document in documents]  # the slow part, before the others have to wait
         with self._file.writing() as db:
-            statuses = [_put(db, item) for item in prepared]
-            ids = {document.id for document, _, _ in prepared}
-            for document, _, _ in prepared:
-                if document.kind == "repository":
-                    children = db.execute("SELECT id FROM documents WHERE parent_id = ?", (document.id,)).fetchall()
-                    gone = [(child,) for (child,) in children if child not in ids]
-                    db.executemany("DELETE FROM documents WHERE id = ?", gone)
-        return statuses
+            return _put_all(db, prepared)
 
     def get(self, document_id: str) -> Document | None:
         rows = self._file.rows(f"{DOCUMENTS} WHERE id = ?", document_id)
@@ -141,16 +133,17 @@ class SQLiteWarehouse:
     def delete(self, document_ids: Collection[str]) -> int:
         ids = [(storable_text(document_id),) for document_id in document_ids]
         with self._file.writing() as db:
+            # A repository that lost a file is read again.
+            parents = "DELETE FROM visits WHERE document_id IN (SELECT parent_id FROM documents WHERE id = ?)"
+            db.executemany(parents, ids)
             children = db.executemany("DELETE FROM documents WHERE parent_id = ?", ids).rowcount
             return max(children, 0) + max(db.executemany("DELETE FROM documents WHERE id = ?", ids).rowcount, 0)
 
     # Runs and outcomes
 
     def put_run(self, run: Run) -> None:
-        run = storable(run)
         with self._file.writing() as db:
-            started = milliseconds(run.started_at)
-            db.execute(PUT_RUN, (run.id, run.key, run.command, started, run.model_dump_json()))
+            _put_run(db, run)
 
     def runs(self, limit: int = 10) -> list[Run]:
         query = "SELECT body FROM runs ORDER BY started DESC, position DESC LIMIT ?"
@@ -188,6 +181,22 @@ class SQLiteWarehouse:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _put_all(db: sqlite3.Connection, prepared: Sequence[Prepared]) -> list[Status]:
+    statuses = [_put(db, item) for item in prepared]
+    ids = {document.id for document, _, _ in prepared}
+    for document, _, _ in prepared:
+        if document.kind == "repository":
+            children = db.execute("SELECT id FROM documents WHERE parent_id = ?", (document.id,)).fetchall()
+            gone = [(child,) for (child,) in children if child not in ids]
+            db.executemany("DELETE FROM documents WHERE id = ?", gone)
+    return statuses
+
+
+def _put_run(db: sqlite3.Connection, run: Run) -> None:
+    run = storable(run)
+    db.execute(PUT_RUN, (run.id, run.key, run.command, milliseconds(run.started_at), run.model_dump_json()))
 
 
 def _put(db: sqlite3.Connection, item: Prepared) -> Status:

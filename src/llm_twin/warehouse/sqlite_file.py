@@ -59,6 +59,25 @@ CREATE TABLE outcomes (
 );
 CREATE INDEX outcomes_author ON outcomes (author);
 """
+# Since schema 2.
+QUEUE_TABLES = """
+CREATE TABLE open_runs (key TEXT PRIMARY KEY, run_id TEXT NOT NULL, started INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE tasks (
+    position INTEGER PRIMARY KEY, run_id TEXT NOT NULL, key TEXT NOT NULL, author_id TEXT NOT NULL,
+    domain TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0, link TEXT NOT NULL, UNIQUE (run_id, key)
+);
+CREATE INDEX tasks_next ON tasks (run_id, done, domain, position);
+CREATE INDEX tasks_author ON tasks (author_id);
+CREATE TABLE collectors (
+    id TEXT PRIMARY KEY, run_id TEXT NOT NULL, machine TEXT NOT NULL, pid INTEGER NOT NULL, until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE leases (domain TEXT PRIMARY KEY, owner TEXT NOT NULL, wanted TEXT) WITHOUT ROWID;
+CREATE INDEX leases_owner ON leases (owner);
+CREATE TABLE visits (
+    key TEXT PRIMARY KEY, document_id TEXT NOT NULL REFERENCES documents ON DELETE CASCADE, body TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX visits_document ON visits (document_id)
+"""
 
 
 class SQLiteFile:
@@ -95,7 +114,7 @@ class SQLiteFile:
         return connection
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
-        ours = self._is_ours(connection)
+        ours = self._version(connection)
         # Changing to WAL takes the whole file for itself and, unlike all else, does not wait when it can't.
         for attempt in Retrying(
             retry=retry_if_exception(_is_busy),
@@ -106,17 +125,18 @@ class SQLiteFile:
             with attempt:
                 connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        if ours:
+        if ours == SCHEMA:
             return
         with self.writing() as connection:
-            if not self._is_ours(connection):  # asked again: another process may have been faster
-                for statement in TABLES.split(";"):
+            ours = self._version(connection)  # asked again: another process may have been faster
+            for tables in (TABLES, QUEUE_TABLES)[ours:]:
+                for statement in tables.split(";"):
                     connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                connection.execute(f"PRAGMA user_version = {SCHEMA}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
-    def _is_ours(self, connection: sqlite3.Connection) -> bool:
-        """Whether our tables are there. Raises `StoreError` when they are of another program or version."""
+    def _version(self, connection: sqlite3.Connection) -> int:
+        """Of our tables; 0: there are none. Raises `StoreError` when they are of another program or a later version."""
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (schema,) = connection.execute("PRAGMA user_version").fetchone()
@@ -124,7 +144,7 @@ class SQLiteFile:
             raise StoreError(f"warehouse {self.path}: a database of another program; name another file")
         if schema > SCHEMA:
             raise StoreError(f"warehouse {self.path}: {NEWER.format(found=schema, known=SCHEMA)}")
-        return bool(tables)
+        return int(schema) if tables else 0
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -147,6 +167,12 @@ class SQLiteFile:
             except BaseException:
                 self._connection.rollback()
                 raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """For several short queries, which need not see one and the same state."""
+        with self._lock, self.errors():
+            yield self._connection
 
     def rows(self, query: str, *values: Any) -> list[Any]:
         """All rows at once, for queries that find few."""

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from llm_twin.documents import Author, Document, Kind, Outcome, Raw, Run, Status, Value
+from llm_twin.warehouse.queue import Queue
 
 
 class DocumentFilter(Value):
@@ -33,6 +34,11 @@ class Warehouse(Protocol):
     Opening raises `StoreError` when the store can't be reached within 5 seconds, `ConfigError` when its address is
     malformed; any method raises `StoreError` when the store is full, read-only or gone. No text carries a password.
     """
+
+    @property
+    def queue(self) -> Queue:
+        """The links of collect runs."""
+        ...
 
     def put_author(self, author: Author) -> Author:
         """Add an author, or merge: an author with this id or a name or alias of this one's gains the other names.
