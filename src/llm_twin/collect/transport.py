@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 import ssl
 import urllib.request
+from collections import OrderedDict
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.util import find_spec
 
@@ -22,7 +25,7 @@ from llm_twin.errors import ConfigError, LinkError, Permanent, Reason, Transient
 
 CONNECT_SECONDS = 10.0  # for all addresses of a host together; a dead host should not hold a link for long
 MAX_ADDRESSES = 4  # tried per host
-KEPT_CONNECTIONS = 8  # that are idle; each is looked at with every request
+KEPT_HOSTS = 20  # whose connections are kept while nothing is asked of them
 
 
 class CheckedBackend(httpcore2.AnyIOBackend):
@@ -49,13 +52,24 @@ class CheckedBackend(httpcore2.AnyIOBackend):
         return await super().connect_tcp(*found[-1], share, local_address, socket_options)
 
 
+@dataclass
+class Connections:
+    """Those to one origin. One pool for all of them would look at each, sockets included, with every request."""
+
+    pool: httpcore2.AsyncConnectionPool
+    requests: int = 0  # under way
+
+
 class Body(httpx2.AsyncByteStream):
     """The body of a response as it comes from the pool; `abandon` is called when it is closed before its end."""
 
-    def __init__(self, stream: AsyncIterable[bytes], abandon: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, stream: AsyncIterable[bytes], connections: Connections, abandon: Callable[[], Awaitable[None]]
+    ) -> None:
         self._stream = stream
+        self._connections = connections
         self._abandon = abandon
-        self._ended = False
+        self._ended = self._closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self._stream:
@@ -63,6 +77,9 @@ class Body(httpx2.AsyncByteStream):
         self._ended = True
 
     async def aclose(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._connections.requests -= 1
         close = getattr(self._stream, "aclose", None)
         if close:
             await close()
@@ -79,15 +96,16 @@ class Transport(httpx2.AsyncBaseTransport):
         backend: httpcore2.AsyncNetworkBackend | None = None,
         proxy: httpcore2.Proxy | None = None,
     ) -> None:
-        self._pool = httpcore2.AsyncConnectionPool(
+        self._new_pool = partial(
+            httpcore2.AsyncConnectionPool,
             ssl_context=ssl_context,
             proxy=proxy,
             http2=True,
-            max_keepalive_connections=KEPT_CONNECTIONS,
             max_connections=None,  # how many there are at once is the callers' concern
             keepalive_expiry=5.0,
             network_backend=backend,
         )
+        self._kept: OrderedDict[tuple[bytes, bytes, int | None], Connections] = OrderedDict()  # last used last
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         url = httpcore2.URL(
@@ -99,7 +117,12 @@ class Transport(httpx2.AsyncBaseTransport):
         sent = httpcore2.Request(
             request.method, url, headers=request.headers.raw, content=request.stream, extensions=request.extensions
         )
-        response = await self._pool.handle_async_request(sent)
+        connections = await self._connections((url.scheme, url.host, url.port))
+        try:
+            response = await connections.pool.handle_async_request(sent)
+        except BaseException:
+            connections.requests -= 1
+            raise
         if not isinstance(response.stream, AsyncIterable):
             raise TypeError("the connection pool gave no asynchronous body")
 
@@ -107,19 +130,31 @@ class Transport(httpx2.AsyncBaseTransport):
             # HTTP/1.1 closes its connection by itself. With HTTP/2 what is still on its way would fill the connection's
             # window and stall the next response; httpcore2 has no call to reset one stream.
             if response.extensions.get("http_version") == b"HTTP/2":
-                for connection in self._pool.connections:
-                    if connection.can_handle_request(url.origin):
-                        await connection.aclose()
+                for connection in connections.pool.connections:
+                    await connection.aclose()
 
         return httpx2.Response(
             response.status,
             headers=response.headers,
-            stream=Body(response.stream, abandon),
+            stream=Body(response.stream, connections, abandon),
             extensions=response.extensions,
         )
 
+    async def _connections(self, origin: tuple[bytes, bytes, int | None]) -> Connections:
+        """Those to an origin, a request counted; made if there are none, and others that are not needed make room."""
+        if origin in self._kept:
+            self._kept.move_to_end(origin)
+            self._kept[origin].requests += 1
+            return self._kept[origin]
+        idle = [key for key, others in self._kept.items() if not others.requests]
+        connections = self._kept[origin] = Connections(self._new_pool(), requests=1)
+        for others in [self._kept.pop(key) for key in idle[: max(0, len(self._kept) - KEPT_HOSTS)]]:
+            await others.pool.aclose()
+        return connections
+
     async def aclose(self) -> None:
-        await self._pool.aclose()
+        for connections in self._kept.values():
+            await connections.pool.aclose()
 
 
 class Wire:
