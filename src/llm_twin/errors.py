@@ -5,6 +5,7 @@
     ├── ConfigError     a setting, a run file, an installed part is missing or wrong           exit code 2
     ├── StoreError      a warehouse or an index can't be opened, reached or written            exit code 2
     │   ├── LockedError     another process holds it, and the time to wait is over
+    │   ├── RecordError     it is fine, but does not take this record
     │   └── OutdatedError   the index was built with another model or version: it has to be rebuilt
     └── LinkError       one link failed, for a named reason; becomes an Outcome                exit code 1
         ├── Transient       may go through later: worth a retry
@@ -66,6 +67,10 @@ class StoreError(TwinError):
 
 class LockedError(StoreError):
     """Another process holds the store, and the time to wait is over."""
+
+
+class RecordError(StoreError):
+    """One record is of no kind or size that the store takes; the store itself is fine."""
 
 
 class OutdatedError(StoreError):

@@ -19,6 +19,8 @@ since_option = click.option(
     "--since", callback=as_moment, metavar="DATE", help="Leave out what was published before, e.g. 2024-05-01."
 )
 
+refresh_option = click.option("--refresh", is_flag=True, help="Read pages again that have not changed.")
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -26,6 +28,7 @@ since_option = click.option(
 @click.option("--pipeline", type=click.Choice(PIPELINES), help="Which one; without it, all that FILE asks for.")
 @click.option("--no-cache", is_flag=True, help="Run every step of the pipelines, whatever is unchanged.")
 @since_option
+@refresh_option
 @standard_options
 def run_command(
     file: Path,
@@ -33,6 +36,7 @@ def run_command(
     pipeline: Name | None,
     no_cache: bool,
     since: datetime | None,
+    refresh: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -59,6 +63,8 @@ def run_command(
     if zenml:
         if since:
             raise click.UsageError("--since does not go with --zenml; write `since:` into the file")
+        if refresh:
+            raise click.UsageError("--refresh does not go with --zenml; --no-cache runs all steps")
         from llm_twin.cli.zenml import run_file
 
         return run_file(file, pipeline, not no_cache, as_json, quiet)
@@ -69,7 +75,7 @@ def run_command(
 
     links = read_run_file(file, since)
     with opened(quiet=quiet) as twin:
-        collected = twin.collect_links(links)
+        collected = twin.collect_links(links, refresh=refresh)
         indexed = None if collected.interrupted else twin.index()
     if as_json:
         print_json({"collect": show.report_as_json(collected), "index": indexed and show.report_as_json(indexed)})
@@ -88,6 +94,7 @@ def run_command(
     "--expand", type=click.IntRange(min=1), help="Take this many items of a feed, sitemap, profile or GitHub user."
 )
 @since_option
+@refresh_option
 @click.option("--retry-failed", is_flag=True, help="Only the links that failed last time or were never reached.")
 @standard_options
 def collect_command(
@@ -96,6 +103,7 @@ def collect_command(
     aliases: tuple[str, ...],
     expand: int | None,
     since: datetime | None,
+    refresh: bool,
     retry_failed: bool,
     as_json: bool,
     quiet: bool,
@@ -103,7 +111,8 @@ def collect_command(
     """Collect an author's links into the warehouse.
 
     The domain of a link picks its crawler: Medium, Substack, repositories (GitHub, GitLab, Codeberg, any https://….git),
-    any other article. Every link ends in one outcome. Run it again to refresh: what did not change stays as it is.
+    any other article. Every link ends in one outcome. Run it again to bring it up to date:
+    a page that did not change costs one short request. The same command in another terminal helps.
 
     \b
     Examples:
@@ -127,7 +136,7 @@ def collect_command(
         else:
             name = author or ""
             whom = Author.named(name, aliases) if aliases and name.strip() else name
-            report = twin.collect(whom, links, expand or 0, since)
+            report = twin.collect(whom, links, expand or 0, since, refresh=refresh)
     if as_json:
         print_json(show.report_as_json(report))
     elif retry_failed and not report.outcomes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llm_twin.collecting.expand import items_of, older
 from llm_twin.documents import Document, Outcome, Seen
-from llm_twin.errors import LinkError, Permanent, Reason, TwinError
+from llm_twin.errors import LinkError, Permanent, Reason, RecordError, TwinError
 from llm_twin.links import parse_link
 from llm_twin.runs import failure, unexpected
 from llm_twin.warehouse.queue import Done, Task, Visit
@@ -38,6 +38,13 @@ async def collected(task: Task, web: Web, *, refresh: bool = False) -> Done:
         done = Done(task=task, outcome=failure(task.link.url, task.link.author.name, unexpected(error)))
     seconds = round(time.perf_counter() - started, 3)
     return done.model_copy(update={"outcome": done.outcome.model_copy(update={"seconds": seconds})})
+
+
+def refused(done: Done, error: RecordError) -> Done:
+    """What is stored of a link whose documents the warehouse does not take."""
+    link = done.task.link
+    why = Permanent(Reason.BAD_DATA, str(error))
+    return Done(task=done.task, outcome=failure(link.url, link.author.name, why, done.outcome.seconds))
 
 
 async def _collected(task: Task, web: Web, refresh: bool) -> Done:

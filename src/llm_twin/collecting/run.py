@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from uuid import uuid4
 
 from llm_twin.collecting.hand import Hand
-from llm_twin.collecting.link import collected
+from llm_twin.collecting.link import collected, refused
 from llm_twin.documents import Link, Outcome, Report, Run, digest, now
+from llm_twin.errors import RecordError
 from llm_twin.runs import Progress, Silent
 from llm_twin.warehouse.queue import Collector, Done, Task
 from llm_twin.warehouse.store import Warehouse
@@ -189,10 +190,19 @@ class _Shift:
         return await future
 
     async def _write(self) -> None:
+        most = BATCH
         while self._unstored:
-            batch, self._unstored = self._unstored[:BATCH], self._unstored[BATCH:]
+            batch, self._unstored = self._unstored[:most], self._unstored[most:]
             try:
                 outcomes = await self._asked(self._queue.finish, [done for done, _ in batch])
+            except RecordError as error:
+                if len(batch) > 1:  # one of them
+                    self._unstored[:0] = batch
+                    most = 1
+                else:
+                    done, future = batch[0]
+                    self._unstored.insert(0, (refused(done, error), future))
+                continue
             except Exception as error:  # noqa: BLE001 - raised again where it is waited for
                 for _, future in batch:
                     if not future.done():

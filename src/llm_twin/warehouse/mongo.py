@@ -17,7 +17,7 @@ from pymongo import ASCENDING, DeleteMany, ReplaceOne, UpdateOne
 from pymongo.errors import CursorNotFound
 
 from llm_twin.documents import KINDS, Author, Document, Kind, Outcome, Raw, Run, Status
-from llm_twin.errors import StoreError
+from llm_twin.errors import RecordError
 from llm_twin.warehouse.mongo_queue import MongoQueue, outcome_updates
 from llm_twin.warehouse.mongo_records import (
     BY_DATE,
@@ -308,4 +308,4 @@ def _replace(record: Record) -> Operation:
 
 def _check_size(name: str, record: Record) -> None:
     if (size := len(bson.encode(record))) > LARGEST:
-        raise StoreError(f"{name}: {size:,} bytes are too many for a MongoDB record (16 MB); nothing was stored")
+        raise RecordError(f"{name}: {size:,} bytes are too many for a MongoDB record (16 MB); nothing was stored")

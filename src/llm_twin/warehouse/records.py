@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
 from llm_twin.documents import Author, Document, Raw, Value
-from llm_twin.errors import StoreError, UsageError
+from llm_twin.errors import RecordError, StoreError, UsageError
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -37,12 +37,12 @@ class Prepared(NamedTuple):
 
 
 def prepare(document: Document) -> Prepared:
-    """The document as it will come back. Raises `StoreError` when its metadata is not JSON."""
+    """The document as it will come back. Raises `RecordError` when its metadata is not JSON."""
     try:
         document = storable(document)
         metadata = to_json(document.metadata)
     except (TypeError, ValueError, RecursionError) as error:
-        raise StoreError(f"{document.link}: metadata can't be stored as JSON: {error}") from None
+        raise RecordError(f"{document.link}: metadata can't be stored as JSON: {error}") from None
     raw = document.raw and storable(document.raw)
     return Prepared(document, metadata, raw and raw.model_copy(update={"body": zstd.compress(raw.body)}))
 
