@@ -94,6 +94,10 @@ class Robots:
             if error.reason in (Reason.PRIVATE_ADDRESS, Reason.UNREACHABLE):
                 raise
             # A redirect loop or a spoilt body: unavailable, so nothing is forbidden.
+        except Transient as error:
+            if error.reason is not Reason.TIMEOUT:
+                raise
+            raise type(error)(error.reason, f"{error.detail}, asked for its robots.txt", error.retry_after) from None
         else:
             if page.status == 429:
                 raise Transient(Reason.RATE_LIMITED, f"{address} answered HTTP 429", page.retry_after)

@@ -25,6 +25,7 @@ from llm_twin.errors import ConfigError, LinkError, Permanent, Reason, Transient
 
 CONNECT_SECONDS = 10.0  # for all addresses of a host together; a dead host should not hold a link for long
 MAX_ADDRESSES = 4  # tried per host
+H2_EVENT = re.compile(r"<(StreamReset|ConnectionTerminated) .*?error_code:(\w+)")
 KEPT_HOSTS = 20  # whose connections are kept while nothing is asked of them
 
 
@@ -265,6 +266,9 @@ def _unconnected(host: str, error: BaseException) -> LinkError:
 
 
 def _said(error: BaseException) -> str:
-    """An error's text in one line, without the place in OpenSSL's binding."""
+    """An error's text in one line, without the place in OpenSSL's binding or h2's own writing."""
     text = re.sub(r" \(_ssl\.c:\d+\)", "", " ".join(str(error).split()))
+    if match := H2_EVENT.match(text):
+        what = "stream" if match[1] == "StreamReset" else "connection"
+        return f"the server ended the HTTP/2 {what} (error {match[2]})"
     return text or ("it was reset" if isinstance(error, httpcore2.ReadError) else type(error).__name__)
