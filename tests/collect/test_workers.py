@@ -134,7 +134,7 @@ def test_a_page_that_outgrows_its_memory_ends_alone() -> None:
 def test_a_process_that_has_grown_makes_room_for_another() -> None:
     async def act(workers: Workers) -> None:
         first = await workers.run(page_readers.keep, 1000)
-        assert await workers.run(page_readers.keep, 310_000_000) == first
+        assert await workers.run(page_readers.keep, 210_000_000) == first
         assert await workers.run(page_readers.process_id) != first
 
     within(act)
@@ -189,6 +189,14 @@ def test_the_first_few_pages_start_no_process_unless_they_are_large() -> None:
         small = [await workers.run(page_readers.process_id_of, page()) for _ in range(FEW - 1)]
         assert set(small) == {os.getpid()}
         assert await workers.run(page_readers.process_id_of, page(b" " * LARGE)) != os.getpid()
+        assert await workers.run(page_readers.process_id_of, page()) != os.getpid()
+
+    within(act, few=FEW)
+
+
+def test_where_many_pages_are_expected_the_first_is_read_by_a_worker() -> None:
+    async def act(workers: Workers) -> None:
+        workers.expect(FEW + 1)
         assert await workers.run(page_readers.process_id_of, page()) != os.getpid()
 
     within(act, few=FEW)

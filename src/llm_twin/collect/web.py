@@ -99,6 +99,11 @@ class Web:
         """
         return (await self._resolver.addresses(ascii_host(host), port))[0]
 
+    def expect(self, links: int) -> None:
+        """So many links lie ahead; see `Workers.expect`."""
+        if self._workers:
+            self._workers.expect(links)
+
     async def compute(self, function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """Run `function`, which computes and fetches nothing, in a worker process; see `Workers.run`."""
         if not self._workers:

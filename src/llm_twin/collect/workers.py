@@ -66,6 +66,11 @@ class Workers:
         self._threads = ThreadPoolExecutor(number, "page")
         self._useless = False  # no worker can be started here
 
+    def expect(self, pages: int) -> None:
+        """So many pages are about to come: with more than a few, workers are worth their start from the first on."""
+        if pages > FEW:
+            self._few = 0
+
     async def run(self, function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """What `function` returns or raises. It and what it takes have to be importable in another process; what is
         not, such as a notebook's own, runs in a thread.

@@ -225,6 +225,7 @@ class _Shift:
         if total != self._total:
             self._total = total
             self._progress.plan("collect", total)
+            self._web.expect(total)
 
     def _finished(self) -> Run:
         return self._run.model_copy(update={"state": "finished", "finished_at": now()})
