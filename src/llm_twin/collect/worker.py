@@ -71,7 +71,8 @@ class Unpickler(pickle.Unpickler):
 
     def persistent_load(self, position: Any) -> bytes:
         """The body at a position."""
-        return self._bodies[position]
+        body: bytes = self._bodies[position]
+        return body
 
 
 def send(to: socket.socket, *parts: bytes) -> None:
