@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from llm_twin.collect import addresses as addresses_module
 from llm_twin.collect.addresses import Resolver
 from llm_twin.collect.web import Web
 from llm_twin.errors import ConfigError, LinkError, Permanent, Reason, Transient
@@ -149,3 +151,29 @@ def test_programs_with_their_own_http_get_the_checked_address(settings_for: Call
     assert asyncio.run(web.address("GitHub.com", 443)) == ("127.0.0.1", 8443)
     with pytest.raises(Permanent):
         asyncio.run(Web(settings_for(allow_private=False)).address("git.localhost", 443))
+
+
+def test_lookups_that_hang_end_in_time_and_hold_up_no_other_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        released.wait()
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    monkeypatch.setattr(addresses_module, "LOOKUP_SECONDS", 0.2)
+
+    async def run() -> list[BaseException | list[tuple[str, int]]]:
+        resolver = Resolver(Settings())
+        lookups = [asyncio.create_task(resolver.addresses(f"{number}.example", 80)) for number in range(40)]
+        await asyncio.sleep(0)
+        assert await asyncio.to_thread(lambda: "at once") == "at once"
+        assert not any(task.done() for task in lookups)
+        found = await asyncio.gather(*lookups, return_exceptions=True)
+        released.set()
+        resolver.close()
+        return found
+
+    for error in asyncio.run(run()):
+        assert isinstance(error, Transient)
+        assert error.reason is Reason.UNREACHABLE
+        assert "within 0.2 s" in error.detail

@@ -128,9 +128,10 @@ class Resolver:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
 
-    async def _look_up(self, host: str, seconds: float = LOOKUP_SECONDS) -> list[IPv4Address | IPv6Address]:
+    async def _look_up(self, host: str, seconds: float | None = None) -> list[IPv4Address | IPv6Address]:
         self._threads = self._threads or ThreadPoolExecutor(LOOKUPS, "dns")
         loop = asyncio.get_running_loop()
+        seconds = seconds or LOOKUP_SECONDS
         try:
             async with asyncio.timeout(seconds):
                 answers = await loop.run_in_executor(self._threads, _addresses_of, host)
