@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from llm_twin.collect.web import Page
 
 MAX_BYTES = 512_000  # RFC 9309, section 2.5: at least 500 KiB are read
-MAX_CRAWL_DELAY = 10.0  # seconds; some ask for minutes, which would hold a run up for days
+MAX_CRAWL_DELAY = 30.0  # seconds; some ask for minutes or a day, which would hold a run up for weeks
 MAX_AGE = 24 * 3600.0  # seconds that rules are used for, section 2.4
-KEPT_BYTES = 64_000_000  # of memory for all rules: those of 30,000 usual origins; what was not used for longest goes
+KEPT_BYTES = 64_000_000  # of memory for all rules: those of 10,000 usual origins; what was not used for longest goes
 MEMORY_PER_CHARACTER = 30  # measured 10 to 36, the most for short rules with wildcards
 SMALL = 20_000  # characters that are parsed in no time
 PRODUCT = re.compile(r"([A-Za-z_-]+)")
@@ -49,7 +49,7 @@ class Robots:
         self._reading: dict[str, asyncio.Task[_Rules]] = {}
 
     async def check(self, url: str) -> float:
-        """The crawl delay in seconds that the origin asks for (0 without one), at most 10.
+        """The crawl delay in seconds that the origin asks for (0 without one), at most 30.
 
         Raises `Permanent(ROBOTS)` when the rules forbid `url`, `Transient` when they cannot be read now.
         """
