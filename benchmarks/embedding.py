@@ -62,7 +62,7 @@ def main() -> None:
     options = parser.parse_args()
     settings = Settings.load()
     with tempfile.TemporaryDirectory() as home, Twin(Settings.load(home=home)) as twin:
-        twin.import_folder(options.dump)
+        twin.import_archive(options.dump)
         chunks = [chunk.to_embed for document in twin.documents() for chunk in twin.chunker.chunk(document)]
     texts = chunks[:: options.every]
     ways: dict[str, Embed] = {

@@ -29,7 +29,7 @@ def main() -> None:
     dump = parser.parse_args().dump
     with tempfile.TemporaryDirectory() as home, Twin(Settings.load(home=home)) as twin:
         started = time.perf_counter()
-        print(f"imported             {twin.import_folder(dump).counts} in {time.perf_counter() - started:.1f} s")
+        print(f"imported             {twin.import_archive(dump).counts} in {time.perf_counter() - started:.1f} s")
         twin.embedder.encode(["warm"])
         first = twin.index()
         second = twin.index()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from llm_twin.collect.archives.formats import Broken, Item, Left
 from llm_twin.documents import KINDS, Author, Document, Hit, Outcome, Report
 from llm_twin.errors import Permanent, Reason, UsageError
 from llm_twin.links import canonical
@@ -24,29 +27,54 @@ BATCH_DOCUMENTS = 200  # stored in one transaction by an import
 
 
 def ingest(
-    warehouse: Warehouse, authors: Iterable[Author], documents: Sequence[Document], progress: Progress | None = None
+    warehouse: Warehouse,
+    authors: Sequence[Author],
+    items: Iterable[Item],
+    progress: Progress | None = None,
+    **summary: object,
 ) -> Report:
-    """Store documents that were read from an archive. What was collected from the web already is not overwritten."""
+    """Store what was found in an archive, as it is found. What was collected from the web already is not overwritten.
+
+    What can't be read is a failure of the first of `authors`. What is left out is counted by why in the report's summary, to
+    which `summary` is added.
+    """
     progress = progress or Silent()
-    progress.plan("import", len(documents))
+    progress.plan("import", 0)
+    left_out: Counter[str] = Counter()
+    known = {author.id: warehouse.put_author(author) for author in authors}
+    owner = authors[0].name if authors else ""
+    seen: set[str] = set()
+    found = iter(items)
     with RunLog(warehouse, "import") as log_book:
-        for author in authors:
-            warehouse.put_author(author)
-        for start in range(0, len(documents), BATCH_DOCUMENTS):
-            batch = documents[start : start + BATCH_DOCUMENTS]
-            taken = [document for document in batch if warehouse.raw(document.id) is None]
-            statuses = dict(zip((document.id for document in taken), warehouse.put(taken), strict=True))
-            for document in batch:
-                if status := statuses.get(document.id):
-                    outcome = Outcome(
-                        link=document.link, author=document.author, status=status, title=document.title, documents=1
-                    )
-                else:
-                    kept = Permanent(Reason.DUPLICATE, "already collected from the web, which has the better text")
-                    outcome = failure(document.link, document.author, kept)
-                log_book.add(outcome)
+        log_book.summary |= {**summary, "left_out": left_out}
+        while batch := list(islice(found, BATCH_DOCUMENTS)):
+            left_out.update(item.why for item in batch if isinstance(item, Left))
+            outcomes = [failure(item.where, owner, item.error) for item in batch if isinstance(item, Broken)]
+            documents = [item for item in batch if isinstance(item, Document)]
+            for document in documents:
+                if document.author_id not in known:  # the handbook's posts may name others
+                    known[document.author_id] = warehouse.put_author(Author.named(document.author))
+            fresh = list({document.id: document for document in documents if document.id not in seen}.values())
+            left_out.update({"twice in the archive": len(documents) - len(fresh)})
+            seen.update(document.id for document in fresh)
+            outcomes += _stored(warehouse, fresh)
+            log_book.add(*outcomes)
+            for outcome in outcomes:
                 progress.step("import", 1, outcome)
+        log_book.summary["left_out"] = {why: count for why, count in left_out.most_common() if count}
     return log_book.report()
+
+
+def _stored(warehouse: Warehouse, documents: list[Document]) -> list[Outcome]:
+    taken = [document for document in documents if warehouse.raw(document.id) is None]
+    statuses = dict(zip((document.id for document in taken), warehouse.put(taken), strict=True))
+    kept = Permanent(Reason.DUPLICATE, "already collected from the web, which has the better text")
+    return [
+        Outcome(link=document.link, author=document.author, status=status, title=document.title, documents=1)
+        if (status := statuses.get(document.id))
+        else failure(document.link, document.author, kept)
+        for document in documents
+    ]
 
 
 # --- find and forget -----------------------------------------------------------------------------------------------

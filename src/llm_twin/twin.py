@@ -127,12 +127,30 @@ class Twin:
             self.warehouse.queue.drop(run.id, whom.id if whom else None)
         return report
 
-    def import_folder(self, folder: str | Path) -> Report:
-        """Store the documents of the handbook's warehouse dump in `folder`; nothing when any part of it is broken."""
-        from llm_twin.collect.archives.handbook import read_dump
+    def import_archive(
+        self, path: str | Path, author: str | Author | None = None, *, drafts: bool = False, site: str = ""
+    ) -> Report:
+        """Store the documents of an export (a zip, a folder or a file), recognised by what stands in it.
 
-        authors, documents = read_dump(Path(folder))
-        return pipelines.ingest(self.warehouse, authors, documents, self.progress)
+        `author` is whose it is; the handbook's dump names its own. `drafts`: take what was never published as well.
+        `site`: the address it was published at, for exports that do not say it. Raises `UsageError` for what is no
+        archive, and before anything is stored for a broken handbook dump.
+        """
+        from llm_twin.collect.archives import handbook
+        from llm_twin.collect.archives.container import Archive
+        from llm_twin.collect.archives.formats import Wanted, format_of, items_of
+
+        if handbook.recognises(Path(path)):
+            authors, documents = handbook.read_dump(Path(path))
+            return pipelines.ingest(self.warehouse, authors, documents, self.progress, format="handbook")
+        with Archive(Path(path)) as archive:
+            found = format_of(archive)
+            if author is None:
+                raise UsageError(f'import: whose is {path}, which is {found.title}? Give it as --author "Full Name"')
+            whose = author if isinstance(author, Author) else self._author(author)
+            wanted = Wanted(whose, drafts, parse_link(site) if site else "")
+            items = items_of(archive, found, wanted)
+            return pipelines.ingest(self.warehouse, [whose], items, self.progress, format=found.name)
 
     def discover(self, link: str, limit: int | None = None, since: datetime | None = None) -> list[Found]:
         """What a site, feed, sitemap or profile holds, newest first, with dates and how each was found.

@@ -82,10 +82,10 @@ def test_what_was_collected_from_the_web_is_not_overwritten_by_a_dump(tmp_path: 
             twin.collect("Ada Example", ["http://blog.example/bread"])
             (tmp_path / "dump").mkdir()
             other = ARTICLE | {"link": "http://blog.example/other"}
-            report = twin.import_folder(write(tmp_path / "dump", ArticleDocument=[ARTICLE, other]))
+            report = twin.import_archive(write(tmp_path / "dump", ArticleDocument=[ARTICLE, other]))
             assert report.counts == {"skipped": 1, "new": 1}
             assert twin.document("http://blog.example/bread").title == "How to bake sourdough"
-            assert twin.import_folder(tmp_path / "dump").counts == {"skipped": 1, "unchanged": 1}
+            assert twin.import_archive(tmp_path / "dump").counts == {"skipped": 1, "unchanged": 1}
 
 
 @pytest.mark.skipif(not HANDBOOK.is_dir(), reason="../shared is absent")

@@ -10,24 +10,34 @@ from llm_twin.cli.common import opened, print_json, standard_options
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("archive", type=click.Path(path_type=Path))
+@click.option("--author", metavar="NAME", help="Whose archive it is. The handbook's dump names its own authors.")
+@click.option("--drafts", is_flag=True, help="Take drafts and private posts as well.")
+@click.option("--site", metavar="LINK", default="", help="Where it was published, for exports that do not say it.")
 @standard_options
-def import_command(folder: Path, as_json: bool, quiet: bool) -> int:
-    """Store the documents of a handbook warehouse dump.
+def import_command(archive: Path, author: str | None, drafts: bool, site: str, as_json: bool, quiet: bool) -> int:
+    """Store the documents of an export: a zip, a folder or a file.
 
-    FOLDER holds ArticleDocument.json, PostDocument.json, RepositoryDocument.json, UserDocument.json, or the
-    same as .json.gz. A broken dump stores nothing. What was collected from the web already is not overwritten.
+    ARCHIVE is recognised by what stands in it: a data export of LinkedIn, Medium, Substack or X, a WordPress export or
+    a feed, Notion, an Obsidian vault or any folder of Markdown, conversations with ChatGPT or Claude (your own turns),
+    or the handbook's warehouse dump. What was collected from the web already is not overwritten.
 
     \b
-    Example:
+    Examples:
+      twin import linkedin.zip --author "Ada Lovelace"
+      twin import ~/vault --author "Ada Lovelace"
+      twin import substack.zip --author "Ada Lovelace" --site https://ada.substack.com
       twin import data/data_warehouse_raw_data
     """
     from llm_twin.cli import show
 
     with opened(quiet=quiet) as twin:
-        report = twin.import_folder(folder)
+        report = twin.import_archive(archive, author, drafts=drafts, site=site)
     if as_json:
         print_json(show.report_as_json(report))
     else:
         show.show_collected(report)
+        if left_out := report.summary.get("left_out"):
+            told = ", ".join(f"{count:,} {why}" for why, count in left_out.items())
+            show.console().print(f"left out of the {report.summary['format']} archive: {show.escape(told)}")
     return show.exit_code(report)

@@ -26,6 +26,11 @@ FILES: dict[str, Kind] = {
 USERS = "UserDocument"
 
 
+def recognises(folder: Path) -> bool:
+    """Whether a folder holds any of the dump's files."""
+    return any(_find(folder, name) for name in (USERS, *FILES))
+
+
 def read_dump(folder: Path) -> tuple[list[Author], list[Document]]:
     """All authors and documents of the dump in `folder`, read whole, so that a broken dump stores nothing.
 

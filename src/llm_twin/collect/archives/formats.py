@@ -1,0 +1,164 @@
+"""Which reader takes which archive. A new format is one file in this folder.
+
+A reader yields what it finds in an archive, as it finds it, in memory that does not grow with the archive: documents,
+things that are left out on purpose, and things that can't be read. It is picked by what stands in the members.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple, ParamSpec
+
+from llm_twin.collect.archives.container import Archive
+from llm_twin.collect.markdown import without_marks
+from llm_twin.documents import Author, Document, Kind
+from llm_twin.errors import LinkError, Permanent, Reason, TwinError, UsageError
+
+Arguments = ParamSpec("Arguments")
+
+TITLE_LENGTH = 80  # characters of the first line, for what has no title
+# For what was never published anywhere. `.invalid` is never a host (RFC 2606).
+NO_SITE = "https://notes.invalid/"
+
+
+class Left(NamedTuple):
+    """Something that is not taken, by design: a draft, a repost. Counted by `why`."""
+
+    where: str
+    why: str
+
+
+class Broken(NamedTuple):
+    """Something that should have been taken and can't be read."""
+
+    where: str
+    error: LinkError
+
+
+Item = Document | Left | Broken
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Whose archive it is, and what is to be taken of it."""
+
+    author: Author
+    drafts: bool = False
+    site: str = ""  # where it was published, for exports that do not say it
+
+
+Recognise = Callable[[Archive], bool]
+Read = Callable[[Archive, Wanted], Iterator[Item]]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of archive."""
+
+    name: str
+    title: str  # as people call it
+    recognises: Recognise
+    read: Read
+    fallback: bool
+
+
+_formats: list[Format] = []
+
+
+def reader(name: str, title: str, *, recognises: Recognise, fallback: bool = False) -> Callable[[Read], Read]:
+    """Register a reader for the archives that `recognises` returns True for; `fallback`: if no other does."""
+
+    def register(read: Read) -> Read:
+        _formats.append(Format(name, title, recognises, read, fallback))
+        return read
+
+    return register
+
+
+@cache
+def formats() -> tuple[Format, ...]:
+    """All formats, the fallback ones last."""
+    from llm_twin.collect import archives
+
+    for module in pkgutil.iter_modules(archives.__path__):
+        import_module(f"{archives.__name__}.{module.name}")
+    return tuple(sorted(_formats, key=lambda found: (found.fallback, found.name)))
+
+
+def format_of(archive: Archive) -> Format:
+    """The format that an archive shows itself to be. Raises `UsageError` that lists those that there are."""
+    for found in formats():
+        if found.recognises(archive):
+            return found
+    known = ", ".join(found.title for found in formats())
+    if not archive.members:
+        raise UsageError(f"import: {archive.path} holds no files that can be read")
+    raise UsageError(f"import: {archive.path} is none of the archives that can be read: {known}")
+
+
+def items_of(archive: Archive, found: Format, wanted: Wanted) -> Iterator[Item]:
+    """Everything in an archive: what its reader finds, and a `Left` for each file that is not even looked at."""
+    yield from found.read(archive, wanted)
+    for why, count in archive.refused.items():
+        yield from (Left(archive.name, why) for _ in range(count))
+    for path in archive.members:
+        if path not in archive.opened:
+            yield Left(path, "other file")
+
+
+def attempt(
+    where: str, find: Callable[Arguments, Item | Iterable[Item]], *args: Arguments.args, **named: Arguments.kwargs
+) -> Iterator[Item]:
+    """What `find` finds with these arguments; where it fails, that, so that the rest of the archive goes on."""
+    try:
+        found = find(*args, **named)
+        if isinstance(found, Document | Left | Broken):
+            yield found
+        else:
+            yield from found
+    except LinkError as error:
+        yield Broken(where, error)
+    except TwinError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a document's own fault; hostile text breaks code in endless ways
+        told = " ".join(str(error).split())[:200]
+        yield Broken(where, Permanent(Reason.INTERNAL, f"{type(error).__name__}: {told}"))
+
+
+def made(
+    wanted: Wanted,
+    where: str,
+    link: str,
+    *,
+    platform: str,
+    text: str,
+    kind: Kind = "article",
+    title: str = "",
+    published_at: datetime | None = None,
+    **metadata: Any,
+) -> Item:
+    """A document of an archive; left out as empty where there is nothing to read. Raises `Permanent(BAD_LINK)`."""
+    if not re.search(r"[^\W_]", text):
+        return Left(where, "empty")
+    return Document.of(
+        wanted.author,
+        link,
+        kind=kind,
+        platform=platform,
+        title=" ".join(title.split()) or first_line(text),
+        text=text.strip("\n"),
+        published_at=published_at,
+        metadata={name: value for name, value in metadata.items() if value not in (None, "", [], ())},
+    )
+
+
+def first_line(markdown: str) -> str:
+    """The beginning of a text that has no title, without marks."""
+    line = " ".join(without_marks(markdown[:2000]).strip().partition("\n")[0].split())
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
