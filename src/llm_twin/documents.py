@@ -218,6 +218,7 @@ class Outcome(Value):
     expand: int = 0  # as the link had it that could not be expanded
     since: Moment | None = None  # as the link had it, for a retry
     transient: bool = False  # a retry may help
+    secrets: int = 0  # different ones that were masked in what is stored
     seconds: float = 0.0
     at: Moment = Field(default_factory=now)
 
@@ -264,6 +265,11 @@ class Report(Value):
     def failed(self) -> tuple[Outcome, ...]:
         """The outcomes that failed."""
         return tuple(outcome for outcome in self.outcomes if outcome.status == "failed")
+
+    @property
+    def secrets(self) -> int:
+        """How many secrets were masked, those of each link counted by themselves."""
+        return sum(outcome.secrets for outcome in self.outcomes)
 
     @property
     def domains(self) -> dict[str, DomainCount]:

@@ -51,7 +51,9 @@ def escape(text: str) -> str:
 def show_outcomes(outcomes: Sequence[Outcome]) -> None:
     """One line an outcome."""
     out = console()
-    shown = outcomes if len(outcomes) <= LISTED else [o for o in outcomes if o.status in ("failed", "skipped")]
+    shown = (
+        outcomes if len(outcomes) <= LISTED else [o for o in outcomes if o.status in ("failed", "skipped") or o.secrets]
+    )
     for outcome in shown:
         style = STYLES[outcome.status]
         line = f"[{style}]{outcome.status:<9}[/] {escape(outcome.link)}"
@@ -63,6 +65,8 @@ def show_outcomes(outcomes: Sequence[Outcome]) -> None:
             line += f"  [dim]{escape(outcome.title)}, {outcome.documents} documents[/]"
         elif outcome.title:
             line += f"  [dim]{escape(outcome.title)}[/]"
+        if outcome.secrets:
+            line += f"  [yellow]{_count(outcome.secrets, 'secret')} masked[/]"
         out.print(line)
     if len(shown) < len(outcomes):
         out.print(f"[dim]… and {len(outcomes) - len(shown)} more that went well[/]")
@@ -104,7 +108,8 @@ def show_collected(report: Report) -> None:
     out = console()
     out.print()
     show_domains(report.domains)
-    out.print(f"\n{_count(len(report.outcomes), 'link')} in {report.seconds:.1f} s")
+    masked = f"; {_count(report.secrets, 'secret')} masked before storing" if report.secrets else ""
+    out.print(f"\n{_count(len(report.outcomes), 'link')} in {report.seconds:.1f} s{masked}")
     if report.interrupted:
         out.print("[yellow]interrupted: what is finished is kept; the same command again continues[/]")
     if report.command == "collect" and report.failed:

@@ -54,6 +54,8 @@ def status_command(failed: bool, limit: int, as_json: bool, quiet: bool) -> None
         if last:
             out.print("\n[bold]Last run that collected or imported[/]")
             show.show_domains(count_domains(last))
+            if secrets := sum(outcome.secrets for outcome in last):
+                out.print(f"{secrets} secret{'' if secrets == 1 else 's'} masked before storing")
     if failures:
         out.print(f"\n[bold red]{len(failures)} failed[/] (to try only those: twin collect --retry-failed)")
         for outcome in failures:

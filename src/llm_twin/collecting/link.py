@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -51,6 +52,7 @@ async def _collected(task: Task, web: Web, refresh: bool) -> Done:
     from llm_twin.collect.crawlers import crawler_for
     from llm_twin.collect.extract import EXTRACTOR
     from llm_twin.collect.pages import Unchanged
+    from llm_twin.collect.secrets import masked
 
     link = task.link
     if link.expand and (items := await items_of(link, web)) is not None:
@@ -72,6 +74,7 @@ async def _collected(task: Task, web: Web, refresh: bool) -> Done:
         raise Permanent(Reason.EMPTY, "nothing to store on this page")
     if why := older(link, documents[0]):
         raise why
+    documents, secrets = await asyncio.to_thread(masked, documents)
     first = documents[0]
     outcome = Outcome(
         link=link.url,
@@ -80,6 +83,7 @@ async def _collected(task: Task, web: Web, refresh: bool) -> Done:
         title=first.title,
         documents=len(documents),
         stored_as=first.link,
+        secrets=secrets,
     )
     visit = _visit(view.seen, documents, EXTRACTOR)
     return Done(task=task, outcome=outcome, documents=tuple(documents), visit=visit)

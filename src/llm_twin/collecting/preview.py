@@ -27,9 +27,15 @@ async def preview(source: str, web: Web, url: str = "") -> Document:
         link = Link(url=parse_link(source), author=nobody)
         _, crawl = crawler_for(link.url)
         async for document in crawl(link, web):
-            return document
+            return _masked(document)
         raise Permanent(Reason.EMPTY, f"nothing to extract at {source}")
     link = Link(url=parse_link(url or f"http://localhost/{quote(file.name)}"), author=nobody)
     body = await asyncio.to_thread(file.read_bytes)
     page = Page(url=link.url, status=200, headers={"content-type": "text/html"}, fetched_at=now(), body=body)
-    return document_of(page, link)
+    return _masked(document_of(page, link))
+
+
+def _masked(document: Document) -> Document:
+    from llm_twin.collect.secrets import masked
+
+    return masked([document])[0][0]
