@@ -11,11 +11,12 @@ import socket
 import ssl
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import trustme
 
@@ -23,7 +24,7 @@ from faults import connections, pages, robots_and_lists
 from faults.server import Misbehaving
 from faults.table import CAP, FAULTS, TIMEOUT, Fault
 from llm_twin import Settings, Twin
-from llm_twin.documents import Outcome, Report
+from llm_twin.documents import Author, Link, Outcome, Report
 
 REGISTERED = (connections, pages, robots_and_lists)  # by being imported, in this order
 
@@ -70,25 +71,34 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 def collected(fault: Fault, folder: Path) -> tuple[Report, Misbehaving]:
     """A run over the fault's link with an empty home in `folder`, and its server."""
+    report, [server] = together([fault], folder, **fault.settings)
+    return report, server
+
+
+def together(faults: Sequence[Fault], folder: Path, **options: Any) -> tuple[Report, list[Misbehaving]]:
+    """One run over the links of several faults (of a single one if it is proxied), and their servers."""
     trusted = folder / "ca.pem"
     authority(False).cert_pem.write_to_path(str(trusted))
-    with Misbehaving(fault.behaviour, fault.raw, fault.rules, context_of(fault)) as server:
-        pass_on = {"http_proxy": f"http://127.0.0.1:{server.port}"} if fault.proxied else {}
-        port = closed_port() if fault.closed else server.port
-        elsewhere = {} if fault.proxied else {f"{fault.host}:{443 if fault.tls else 80}": f"127.0.0.1:{port}"}
-        usual = {
-            "timeout": TIMEOUT,
-            "retries": 0,
-            "delay": 0,
-            "max_page_bytes": CAP,
-            "allow_private": not fault.proxied,
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(Misbehaving(fault.behaviour, fault.raw, fault.rules, context_of(fault)))
+            for fault in faults
+        ]
+        proxied = faults[0].proxied
+        usual = {"timeout": TIMEOUT, "retries": 0, "delay": 0, "max_page_bytes": CAP, "allow_private": not proxied}
+        elsewhere = {
+            f"{fault.host}:{443 if fault.tls else 80}": f"127.0.0.1:{closed_port() if fault.closed else server.port}"
+            for fault, server in zip(faults, servers, strict=True)
+            if not fault.proxied
         }
-        options = {**usual, **{name: value for name, value in fault.settings.items() if name in Settings.model_fields}}
-        with (
-            environment({"SSL_CERT_FILE": str(trusted), **pass_on}),
-            Twin(Settings.load(home=folder / "home", resolve=elsewhere, **options)) as twin,
-        ):
-            return twin.collect("Ada", [fault.link], expand=fault.expand), server
+        proxy = {"http_proxy": f"http://127.0.0.1:{servers[0].port}"} if proxied else {}
+        stack.enter_context(environment({"SSL_CERT_FILE": str(trusted), **proxy}))
+        chosen = {name: value for name, value in options.items() if name in Settings.model_fields}
+        settings = Settings.load(home=folder / "home", resolve=elsewhere, **{**usual, **chosen})
+        twin = stack.enter_context(Twin(settings))
+        ada = Author.named("Ada")
+        links = [Link(url=fault.link, author=ada, expand=fault.expand) for fault in faults]
+        return twin.collect_links(links), servers
 
 
 def outcome_of(fault: Fault, report: Report) -> Outcome:

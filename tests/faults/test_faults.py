@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from faults.runs import FAULTS, collected, document, ending, outcome_of, row
+from faults.runs import FAULTS, collected, document, ending, outcome_of, row, together
 from faults.server import answer
 from faults.table import GOOD, Fault
 
@@ -57,6 +58,18 @@ def test_it_ends_in_one_outcome_as_the_docs_say(fault: Fault, tmp_path: Path) ->
     assert row(fault, outcome) in DOCS.read_text(encoding="utf-8").splitlines(), (
         "docs/faults.md is behind; see tests/faults/runs.py"
     )
+
+
+def test_in_one_run_each_ends_as_it_does_alone(tmp_path: Path) -> None:
+    faults = [fault for fault in FAULTS if not fault.proxied]
+    started = time.monotonic()
+    report, _ = together(faults, tmp_path, concurrency=32, retries=1, timeout=2.5)
+    assert time.monotonic() - started < BUSY * 15
+    assert {fault.name: ending(outcome_of(fault, report)) for fault in faults} == {
+        fault.name: fault.ends for fault in faults
+    }
+    links = Counter(outcome.link for outcome in report.outcomes)
+    assert set(links.values()) == {1}
 
 
 def test_the_docs_name_no_others() -> None:
