@@ -125,7 +125,8 @@ def collect_command(
     from llm_twin.documents import Author
 
     if retry_failed and (links or expand or since or aliases):
-        raise click.UsageError("--retry-failed takes its links from the last runs; give none, nor how to take them")
+        told = "--alias, --expand or --since"
+        raise click.UsageError(f"--retry-failed takes its links from the last runs; give no links, {told}")
     if not retry_failed and not links:
         raise click.UsageError("no links given")
     if not retry_failed and author is None:
