@@ -31,7 +31,7 @@ T = TypeVar("T")
 EACH = 8  # links of a domain that are taken off the queue at a time
 DOMAINS = 4  # held for every link collected at the same time: enough that hardly one has to wait for its host
 BATCH = 32  # links stored in one transaction, at most
-BEAT = 2.0  # seconds between two signs of life
+BEAT = 1.0  # seconds between two signs of life
 POLL = 0.25  # seconds between two looks for links that others give back
 
 
