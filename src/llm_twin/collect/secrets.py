@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MASK = re.compile(rb"\*\*\*masked: ([a-z0-9 ]{1,60})\*\*\*")
 PASSWORD = b"password"
+AWS_KEY = re.compile(rb"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b(?<!EXAMPLE)")  # Kingfisher wants to see its other half as well
 UNMISTAKABLE = 16  # bytes from which a secret is masked wherever else it stands; a shorter one may be a word
 ROUNDS = 6  # a mask may bring to light what its secret hid; more than two have not been seen
 # Rules need a quote or space behind a token. In Markdown it may be followed by these as well.
@@ -69,7 +70,7 @@ def masked(documents: Sequence[Document]) -> tuple[list[Document], int]:
     if spread := {value: label for value, label in known.items() if len(value) >= UNMISTAKABLE}:
         changed = _replacing(spread)
         done = [_masked(document, known, changed) for document in done]
-    return done, len(known)
+    return done, len({value.replace(b"\\n", b"\n") for value in known})  # JSON's line ends make no other secret
 
 
 def _masked(document: Document, known: dict[bytes, bytes], replace: Callable[[bytes], bytes] | None = None) -> Document:
@@ -145,8 +146,9 @@ def _scanned(data: bytes, path: str | None) -> list[Secret]:
         for finding in _scanner().scan_input(ScanInput(path=path or "", data=data))
         if finding.confidence != "low"
     ]
+    findings.sort(key=lambda finding: finding.confidence != "high")  # where several name one place, the surest does
     providers = {_provider(finding) for finding in findings if finding.visible}
-    secrets = []
+    secrets = [Secret(*found.span(), b"aws access key") for found in AWS_KEY.finditer(data)]
     for finding in findings:
         # Helpers of other rules: names and addresses are no secrets, and hashes in pages look like AWS' secret keys.
         if not finding.visible and (
@@ -240,4 +242,6 @@ def _loaded() -> tuple[Scanner, frozenset[bytes]]:
     from platformdirs import user_cache_path
 
     rules = Rules(cache_dir=user_cache_path("llm-twin") / "secret-rules")
-    return Scanner(rules), frozenset({_label(rule["id"]) for rule in rules.metadata()} | {PASSWORD, b"setting"})
+    return Scanner(rules), frozenset(
+        {_label(rule["id"]) for rule in rules.metadata()} | {PASSWORD, b"setting", b"aws access key"}
+    )
