@@ -20,8 +20,8 @@ def choose(engine: str) -> None:
     graph = engine != "exact"
     own = EdgeVectors._config
 
-    def config(self: EdgeVectors, name: str) -> qdrant.EdgeConfig:
-        usual = own(self, name)  # type: ignore[arg-type]
+    def config(self: EdgeVectors, name: str, *, rewrite: bool = False) -> qdrant.EdgeConfig:
+        usual = own(self, name, rewrite=rewrite)  # type: ignore[arg-type]
         if name != CHUNKS:
             return usual
         return qdrant.EdgeConfig(
@@ -35,6 +35,7 @@ def choose(engine: str) -> None:
                 indexing_threshold=edge.WRITABLE_SEGMENT_KB,
                 default_segment_number=2,
             ),
+            wal_enabled=False,
         )
 
     EdgeVectors._config = config  # type: ignore[method-assign]

@@ -203,3 +203,22 @@ def test_nothing_is_written_to_a_disk_that_is_nearly_full(
     with pytest.raises(StoreError, match=r"only \d+ MB are free"):
         store.put([indexed("b", "two")])
     assert list(store.ledger()) == [digest("a")]
+
+
+def test_what_was_erased_is_in_no_file(folder: Path, open_index: Callable[..., EdgeVectors], indexed: Build) -> None:
+    def files_with(word: str) -> list[str]:
+        return [file.name for file in folder.rglob("*") if file.is_file() and word.encode() in file.read_bytes()]
+
+    store = open_index()
+    store.put(
+        [indexed("a", "a word to forget: Xylocopa"), *(indexed(f"b{number}", f"{number}") for number in range(9))]
+    )
+    store.delete([digest("a")])
+    store.close()
+    assert files_with("Xylocopa")
+    store.erase()
+    store.close()
+    assert files_with("Xylocopa") == []
+    assert store.count() == len(store.ledger()) == 9
+    store.put([indexed("a", "zebra")])
+    assert [hit.chunk.text for hit in store.sparse("zebra", ChunkFilter(), 9)] == ["zebra"]

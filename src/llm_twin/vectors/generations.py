@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from llm_twin.errors import OutdatedError, StoreError
 
-FORMAT = 3
+FORMAT = 4
 IN_USE, DRAFT = "index.json", "draft.json"
 OURS = re.compile(r"index\.json|draft\.json|\.new-.*|g-[0-9a-f]{8}")
 

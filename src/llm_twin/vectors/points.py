@@ -318,10 +318,11 @@ class PointStore(ABC):
     def _put_chunks(self, documents: Sequence[Indexed]) -> None:
         for batch in batches((point for document in documents for point in chunk_points(document)), BATCH):
             self._upsert(CHUNKS, batch)
+        self._flush(CHUNKS)
 
     def _finish(self, fingerprints: Mapping[str, str]) -> None:
         self._remove_chunks(fingerprints)
-        self._flush(CHUNKS)  # what came before the removal included
+        self._flush(CHUNKS)
         self._set(DOCUMENTS, {document_point_id(name): {"fingerprint": value} for name, value in fingerprints.items()})
         self._flush(DOCUMENTS)
         self._optimize()

@@ -112,6 +112,9 @@ class QdrantVectors(PointStore):
                 self._remove_draft(self._client)
             self._generation = None
 
+    def erase(self) -> None:
+        """Nothing to do from here: the server rewrites a segment once a fifth of its points are removed."""
+
     def close(self) -> None:
         """Close the connection. Closing twice is fine."""
         if self._own:

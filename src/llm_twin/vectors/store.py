@@ -156,6 +156,13 @@ class VectorStore(Protocol):
         """Remove these documents and their chunks. Unknown ids do nothing."""
         ...
 
+    def erase(self) -> None:
+        """See to it that no file keeps the text of what was removed, as far as that is in this process's hands.
+
+        The embedded index is rewritten where it has to be; a Qdrant server does it by itself, some time later.
+        """
+        ...
+
     def vectors_by_hash(self, text_hashes: Collection[str]) -> dict[str, Vectors]:
         """The vectors, of shape (dimension,), of chunks with these text hashes; what is not there is left out."""
         ...
