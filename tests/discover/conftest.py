@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llm_twin.collect.discover import discover
+from llm_twin.collect.discover import Found, discover
 from llm_twin.collect.web import Web
 from llm_twin.settings import Settings
 
@@ -19,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for the local server besid
 from server import LocalServer
 
 Expand = Callable[..., list[str]]
+Discover = Callable[..., list[Found]]
 
 
 @pytest.fixture
@@ -33,15 +35,25 @@ def web_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def expanded(web_of: LocalServer, tmp_path: Path) -> Expand:
-    """The links that a link stands for. Raises what `discover` raises."""
+def discovered(web_of: LocalServer, tmp_path: Path) -> Discover:
+    """What a link holds. Raises what `discover` raises."""
 
-    def links(url: str, limit: int = 100, **options: Any) -> list[str]:
-        async def run() -> list[str]:
+    def found(url: str, limit: int = 100, since: datetime | None = None, **options: Any) -> list[Found]:
+        async def run() -> list[Found]:
             usual = {"home": tmp_path, "resolve": web_of.resolve, "allow_private": True, "delay": 0, "retries": 0}
             async with Web(Settings(**{**usual, **options})) as web:
-                return [found.link for found in await discover(url, web, limit)]
+                return await discover(url, web, limit, since)
 
         return asyncio.run(run())
+
+    return found
+
+
+@pytest.fixture
+def expanded(discovered: Discover) -> Expand:
+    """The links alone."""
+
+    def links(url: str, limit: int = 100, **options: Any) -> list[str]:
+        return [found.link for found in discovered(url, limit, **options)]
 
     return links
