@@ -35,8 +35,8 @@ def ingest(
 ) -> Report:
     """Store what was found in an archive, as it is found. What was collected from the web already is not overwritten.
 
-    What can't be read is a failure of the first of `authors`. What is left out is counted by why in the report's summary, to
-    which `summary` is added.
+    What can't be read is a failure of the first of `authors`. What is left out is counted by why in the report's
+    summary, to which `summary` is added. Secrets are masked.
     """
     progress = progress or Silent()
     progress.plan("import", 0)
@@ -66,15 +66,23 @@ def ingest(
 
 
 def _stored(warehouse: Warehouse, documents: list[Document]) -> list[Outcome]:
-    taken = [document for document in documents if warehouse.raw(document.id) is None]
-    statuses = dict(zip((document.id for document in taken), warehouse.put(taken), strict=True))
+    from llm_twin.collect.secrets import masked
+
+    taken = [masked([document]) for document in documents if warehouse.raw(document.id) is None]
+    statuses = warehouse.put([document for (document,), _ in taken])
+    stored = {
+        document.id: Outcome(
+            link=document.link,
+            author=document.author,
+            status=status,
+            title=document.title,
+            documents=1,
+            secrets=secrets,
+        )
+        for ((document,), secrets), status in zip(taken, statuses, strict=True)
+    }
     kept = Permanent(Reason.DUPLICATE, "already collected from the web, which has the better text")
-    return [
-        Outcome(link=document.link, author=document.author, status=status, title=document.title, documents=1)
-        if (status := statuses.get(document.id))
-        else failure(document.link, document.author, kept)
-        for document in documents
-    ]
+    return [stored.get(document.id) or failure(document.link, document.author, kept) for document in documents]
 
 
 # --- find and forget -----------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 ADDRESS = re.compile(r"https?://\S+")
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")  # which XML can't hold
 MAX_ITEM = 64 << 20  # characters of one item of a JSON array: a conversation with its pictures described
 BLOCK = 1 << 20  # characters read at a time
 HEADER_WITHIN = 20  # lines; some exports put notes before the header
@@ -39,7 +40,7 @@ def body_of(html: str) -> HtmlElement:
     from lxml.html import HTMLParser, document_fromstring, fragment_fromstring
 
     parser = HTMLParser(encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True, remove_pis=True)
-    source = tame(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", html)).encode("utf-8", "replace")
+    source = tame(CONTROLS.sub("", html)).encode("utf-8", "replace")
     try:
         return document_fromstring(source, parser=parser)
     except ParserError:  # nothing in it

@@ -153,7 +153,7 @@ def parse(page: Page, link: Link) -> Document:
         if is_list(urlsplit(page.url).path):
             raise Permanent(Reason.LIST_PAGE, LIST_PAGE)
         return generic(page, link, "substack")
-    html = _cleaned(str(post.get("body_html") or ""))
+    html = cleaned(str(post.get("body_html") or ""))
     text = plain_of(html)
     _refuse_previews(post, text)
     found = describe(page.text, page.url)
@@ -221,7 +221,7 @@ def _metadata(state: dict[str, Any], post: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cleaned(html: str) -> str:
+def cleaned(html: str) -> str:
     """A post's body without widgets; footnotes in Markdown's notation, pictures by their own addresses."""
     from lxml.html import fragment_fromstring, tostring
 

@@ -1,0 +1,172 @@
+"""A feed in a file: WordPress's export (WXR, which is RSS 2.0 with `wp:` fields), any RSS, and Atom.
+
+Read as a stream: no entities, no external files, no network. WXR versions 1.0 to 1.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+from llm_twin.collect.archives.container import Archive
+from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attempt, made, reader
+from llm_twin.collect.archives.notes import platform_of
+from llm_twin.collect.archives.plain import body_of, day, inner
+from llm_twin.collect.extract_trees import flatten_code
+from llm_twin.collect.markdown import markdown_of
+from llm_twin.errors import Permanent, Reason
+from llm_twin.links import parse_link
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s>]")
+ENTRIES = ("{*}item", "{*}entry")
+CAPTION = re.compile(r"\[/?caption[^\]]{0,500}\]")
+BLOCK = re.compile(r"<(?:p|div|h[1-6]|ul|ol|pre|table|blockquote|figure|section|article)[\s>]", re.I)
+PRE = re.compile(r"(<pre[\s>].*?</pre>)", re.S | re.I)
+POSTS = {"post", "page", ""}
+# Of WordPress's states; what is waiting for its day is no draft, but not published either.
+UNPUBLISHED = {"draft", "pending", "future", "auto-draft"}
+
+
+def recognises(archive: Archive) -> bool:
+    """XML whose first element is that of a feed."""
+    return bool(_files(archive))
+
+
+def _files(archive: Archive) -> list[str]:
+    ends = (".xml", ".rss", ".atom", ".rdf", ".wxr", ".txt")
+    found = (path for path in archive.members if path.lower().endswith(ends) or len(archive.members) == 1)
+    return [path for path in found if FEED.search(_start(archive.head(path)))]
+
+
+def _start(head: bytes) -> bytes:
+    """What comes before and in the first element, comments of WordPress's export left out."""
+    head = head.replace(b"\0", b"")  # UTF-16
+    return re.sub(rb"<!--.*?-->", b"", head, flags=re.S) if b"<?xml" in head or head.lstrip().startswith(b"<") else b""
+
+
+@reader("feed", "a WordPress export or another RSS or Atom file", recognises=recognises)
+def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
+    """The posts and pages."""
+    for path in _files(archive):
+        yield from attempt(path, _entries, archive, path, wanted)
+
+
+def _entries(archive: Archive, path: str, wanted: Wanted) -> Iterator[Item]:
+    from lxml.etree import XMLSyntaxError, iterparse
+
+    number = 0
+    with archive.stream(path) as file:
+        # recover: exports hold control characters that XML does not allow.
+        context = iterparse(
+            file,
+            events=("end",),
+            tag=ENTRIES,
+            recover=True,
+            resolve_entities=False,
+            load_dtd=False,
+            no_network=True,
+            huge_tree=False,
+        )
+        try:
+            for _, entry in context:
+                number += 1
+                yield from attempt(f"{path}, item {number}", _post, entry, f"{path}, item {number}", wanted)
+                _release(entry)
+        except XMLSyntaxError as error:
+            raise Permanent(Reason.BAD_DATA, f"damaged: {error.msg}") from None
+        fatal = [error for error in context.error_log if error.level_name == "FATAL"]
+    if fatal and not fatal[-1].type_name.startswith("ERR_INVALID_CHAR"):
+        last = fatal[-1]
+        yield Broken(
+            path,
+            Permanent(Reason.BAD_DATA, f"damaged at line {last.line}: {last.message}; what follows may be missing"),
+        )
+
+
+def _release(entry: _Element) -> None:
+    """Let go of an entry that was read, and of those before it."""
+    entry.clear()
+    parent = entry.getparent()
+    while parent is not None and entry.getprevious() is not None:
+        del parent[0]
+
+
+def _post(entry: _Element, where: str, wanted: Wanted) -> Item:
+    kind, status = _text(entry, "post_type"), _text(entry, "status")
+    if kind not in POSTS:
+        return Left(where, f"{kind[:40]}" if re.fullmatch(r"[a-z_ -]{1,40}", kind) else "no post")
+    if status == "trash" or (status == "private" and not wanted.drafts):
+        return Left(where, status)
+    if status in UNPUBLISHED and not wanted.drafts:
+        return Left(where, "draft")
+    link = _link(entry)
+    if not link:
+        raise Permanent(Reason.BAD_DATA, "a post without its link")
+    if "://" not in link and wanted.site:
+        link = urljoin(wanted.site, link)
+    html = _text(entry, "encoded", "content", "description", "summary")
+    return made(
+        wanted,
+        where,
+        link,
+        platform=platform_of(parse_link(link)),
+        title=_plain(_text(entry, "title")),
+        text=_markdown(html, link),
+        published_at=day(_text(entry, "post_date_gmt")) or day(_text(entry, "pubDate", "published", "date", "updated")),
+        tags=[_plain(tag) for tag in _tags(entry)],
+        byline=_text(entry, "creator"),
+        status=status if status not in ("publish", "") else "",
+    )
+
+
+def _children(entry: _Element, name: str) -> list[_Element]:
+    return [child for child in entry if isinstance(child.tag, str) and child.tag.rpartition("}")[2] == name]
+
+
+def _text(entry: _Element, *names: str) -> str:
+    """The text of the first of these children that has any. `excerpt:encoded` is none of the content."""
+    from lxml.etree import tostring
+
+    for name in names:
+        for child in _children(entry, name):
+            if name == "encoded" and "excerpt" in str(child.tag):
+                continue
+            if child.get("type") == "xhtml":
+                return str(tostring(child, encoding="unicode", with_tail=False))
+            if text := (child.text or "").strip():
+                return text
+    return ""
+
+
+def _link(entry: _Element) -> str:
+    for child in _children(entry, "link"):
+        if child.get("rel", "alternate") == "alternate" and (found := (child.text or child.get("href") or "").strip()):
+            return found
+    guid = _text(entry, "guid", "id")
+    return guid if guid.startswith("http") else ""
+
+
+def _tags(entry: _Element) -> Iterator[str]:
+    for child in _children(entry, "category"):
+        if name := (child.text or child.get("label") or child.get("term") or "").strip():
+            yield name
+
+
+def _plain(text: str) -> str:
+    return " ".join(str(body_of(text).text_content()).split()) if "<" in text or "&" in text else text
+
+
+def _markdown(html: str, link: str) -> str:
+    html = CAPTION.sub("", html)
+    if not BLOCK.search(html):  # the classic editor leaves paragraphs to blank lines
+        html = "".join(f"<p>{part}</p>" for part in re.split(r"\n\s*\n", html.replace("\r\n", "\n")) if part.strip())
+    tree = body_of(html)
+    for element in tree.xpath("//script | //style"):
+        element.drop_tree()
+    flatten_code(tree)
+    return markdown_of(inner(tree), link)

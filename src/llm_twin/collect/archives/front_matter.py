@@ -1,0 +1,75 @@
+"""Front matter of Markdown files: YAML between `---`, TOML between `+++`. Only plain values are read from it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+from llm_twin.collect.archives.plain import day
+
+BLOCK = re.compile(r"\A\s*(---|\+\+\+)[ \t]*\r?\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.S | re.M)
+LONGEST = 64 << 10  # characters; what is longer is text
+DATES = ("date", "published", "published_at", "pubDate", "publishDate", "created", "created_at", "date created")
+LINKS = ("canonical_url", "canonical", "link", "url", "source_url", "permalink")
+
+
+class FrontMatter(NamedTuple):
+    """What a note says about itself."""
+
+    title: str = ""
+    published_at: datetime | None = None
+    link: str = ""  # absolute
+    tags: tuple[str, ...] = ()
+    draft: bool = False
+    readable: bool = True
+
+
+def split(text: str) -> tuple[FrontMatter, str]:
+    """The front matter and the text below it. What can't be read as such is part of the text."""
+    found = BLOCK.match(text)
+    if not found or len(found[2]) > LONGEST:
+        return FrontMatter(), text
+    values = _values(found[1], found[2])
+    if values is None:
+        return FrontMatter(readable=False), text
+    values = {str(name).casefold(): value for name, value in list(values.items())[:200]}
+    links = (_text(values.get(name)) for name in LINKS)
+    dates = (_moment(values.get(name.casefold())) for name in DATES)
+    draft = values.get("draft") is True or any(values.get(name) is False for name in ("published", "publish"))
+    return FrontMatter(
+        title=_text(values.get("title")),
+        published_at=next((moment for moment in dates if moment), None),
+        link=next((link for link in links if link.startswith(("http://", "https://"))), ""),
+        tags=_tags(values.get("tags") or values.get("keywords")),
+        draft=draft,
+    ), text[found.end() :]
+
+
+def _values(mark: str, source: str) -> dict[Any, Any] | None:
+    import tomllib
+
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
+    try:
+        found = tomllib.loads(source) if mark == "+++" else yaml.load(source, loader)  # noqa: S506 - both are safe
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError, AttributeError):
+        return None
+    return found if isinstance(found, dict) else {} if found is None else None
+
+
+def _text(value: object) -> str:
+    """A plain value as text; nothing for what holds others, which aliases can make endless."""
+    return str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def _tags(value: object) -> tuple[str, ...]:
+    each = value.replace(",", " ").split() if isinstance(value, str) else value if isinstance(value, list) else []
+    return tuple(tag for tag in (_text(one).lstrip("#")[:100] for one in each[:100]) if tag)
+
+
+def _moment(value: object) -> datetime | None:
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return datetime(value.year, value.month, value.day, tzinfo=UTC) if isinstance(value, date) else day(value)

@@ -1,0 +1,106 @@
+"""Medium's export: `posts/<date>_<slug>-<id>.html`, drafts as `draft_…`.
+
+Version 1, from exports of 2018 to 2025. The title stands in the text again; responses are posts like others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from llm_twin.collect.archives.container import Archive
+from llm_twin.collect.archives.formats import Item, Left, Wanted, attempt, made, reader
+from llm_twin.collect.archives.plain import body_of, day, inner, words
+from llm_twin.collect.extract_trees import flatten_code, has_class, select
+from llm_twin.collect.markdown import markdown_of
+from llm_twin.errors import Permanent, Reason
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+VERSION = "medium export 1"
+POST = re.compile(rb"""<article[^>]{0,200}class=["'][^"']{0,200}h-entry""")
+DRAFT = re.compile(r"(?:^|/)draft_[^/]*$")
+ID = re.compile(r"([0-9a-f]{8,12})(?:\.html?)?$")
+TITLE_WITHIN = 4  # blocks from the top; a kicker or an image may stand before the repeated title
+CLUTTER = ("section-divider", "aspectRatioPlaceholder-fill", "js-postMetaLockup")
+
+
+def recognises(archive: Archive) -> bool:
+    """A post in microformats, as Medium writes them."""
+    return any(_is_post(archive, path) for path in archive.members if path.endswith(".html"))
+
+
+@reader("medium", "a Medium export", recognises=recognises)
+def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
+    """The posts; drafts where they are wanted."""
+    for path in archive.members:
+        if path.endswith(".html") and _is_post(archive, path):
+            if DRAFT.search(path) and not wanted.drafts:
+                archive.opened.add(path)
+                yield Left(path, "draft")
+            else:
+                yield from attempt(path, _post, archive, path, wanted)
+
+
+def _is_post(archive: Archive, path: str) -> bool:
+    head = archive.head(path)
+    return POST.search(head) is not None and (b"p-name" in head or b"graf" in head)
+
+
+def _post(archive: Archive, path: str, wanted: Wanted) -> Item:
+    page = body_of(archive.read(path))
+    entry = next(iter(select(page, f"//article[{has_class('h-entry')}]")), page)
+    contents = select(entry, f".//*[@data-field='body' or {has_class('e-content')}]")
+    if not contents:
+        return Left(path, "empty")
+    title = _text(entry, f".//*[{has_class('p-name')}]") or _text(page, "//title")
+    subtitle = _text(entry, f".//*[@data-field='subtitle' or {has_class('p-summary')}]")
+    link = next((str(at) for at in select(entry, f".//a[{has_class('p-canonical')}]/@href")), "")
+    moments = (
+        day(str(at)) for at in select(entry, f".//time[{has_class('dt-published')}]/@datetime")
+    )  # none in drafts
+    draft = DRAFT.search(path) is not None
+    if not link.startswith("http"):
+        found = ID.search(urlsplit(path).path)
+        if not found:
+            raise Permanent(Reason.BAD_DATA, "a post without its link")
+        link = f"https://medium.com/p/{found[1]}"
+    body = contents[0]
+    _clean(body, title)
+    return made(
+        wanted,
+        path,
+        link,
+        platform="medium",
+        title=title,
+        text=markdown_of(inner(body), link),
+        published_at=next((found for found in moments if found), None),
+        subtitle=subtitle if words(subtitle) != words(title) else "",
+        tags=[" ".join(str(tag.text_content()).split()) for tag in select(entry, f".//*[{has_class('p-tag')}]")],
+        draft=draft or None,
+        parser=VERSION,
+    )
+
+
+def _text(tree: HtmlElement, path: str) -> str:
+    return " ".join(str(element.text_content()) for element in select(tree, path)[:1]).strip()
+
+
+def _clean(body: HtmlElement, title: str) -> None:
+    """Without the repeated title, dividers, and the markup of code that is one `<pre>` a line."""
+    for name in CLUTTER:
+        for element in select(body, f".//*[{has_class(name)}]"):
+            element.drop_tree()
+    grafs = select(body, f".//*[{has_class('graf')}]") or list(body)
+    for graf in grafs[:TITLE_WITHIN]:
+        if graf.tag in ("h1", "h2", "h3", "h4") and words(graf.text_content()) == words(title) != "":
+            graf.drop_tree()
+            break
+    for graf in select(body, ".//h3"):
+        graf.tag = "h2"
+    for graf in select(body, ".//h4"):
+        graf.tag = "h3"
+    flatten_code(body)
