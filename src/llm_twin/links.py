@@ -6,6 +6,7 @@ Canonical = scheme and host lower-cased (IDNA), default port, fragment and track
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv6Address
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -15,6 +16,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_LINK_LENGTH = 2048  # the longest that browsers, servers and sitemaps agree on
 MAX_HOST_LENGTH = 253  # and 63 for a label: RFC 1035
 LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character
 ESCAPE = re.compile(r"%[0-9a-f]{2}", re.I)
 
 # Parameters that say where a reader came from, never what is shown.
@@ -34,7 +36,7 @@ def parse_link(text: str) -> str:
     link = text.strip()
     if not link or len(link) > MAX_LINK_LENGTH or re.search(r"[\s\x00-\x1f\x7f]", link):
         raise Permanent(Reason.BAD_LINK, "not a link: empty, over 2,048 characters, or with spaces in it")
-    if any("\ud800" <= character <= "\udfff" for character in link):  # lone surrogates
+    if not link.isascii() and SURROGATE.search(link):
         raise Permanent(Reason.BAD_LINK, "not a link: it has characters that no link can hold")
     try:
         parts = urlsplit(link)
@@ -91,6 +93,7 @@ def canonical(link: str) -> str:
     return parse_link(form)  # escaped it may have become too long
 
 
+@lru_cache(maxsize=256)  # every site is asked whether it takes a link
 def host_of(link: str) -> str:
     """The host of a link as DNS knows it. Raises `Permanent(BAD_LINK)`."""
     return ascii_host(urlsplit(parse_link(link)).hostname or "")
