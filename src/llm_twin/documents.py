@@ -256,7 +256,7 @@ class Report(Value):
 
     run_id: str
     command: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Outcome, ...] = Field(repr=False)  # asyncio makes a text of what a task returned, and drops it
     seconds: float
     interrupted: bool = False
     summary: dict[str, Any] = Field(default_factory=dict)

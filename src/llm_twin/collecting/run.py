@@ -51,7 +51,7 @@ async def collect(
     warehouse fails; whatever fails about a single link is an outcome.
     """
     clock = time.perf_counter()
-    stored = {link.author.id: warehouse.put_author(link.author) for link in links}
+    stored = {author.id: warehouse.put_author(author) for author in dict.fromkeys(link.author for link in links)}
     links = [link.model_copy(update={"author": stored[link.author.id]}) for link in links]
     run = Run(
         id=uuid4().hex,
