@@ -118,6 +118,12 @@ says(
     answer(GOOD.encode("cp1252"), headers={"content-type": "text/html; charset=martian"}),
 )
 says(
+    "python-charset",
+    "names an encoding of domain names as its character set",
+    "new",
+    answer(GOOD.replace("bread", "br\xe9ad").encode("cp1252"), headers={"content-type": "text/html; charset=punycode"}),
+)
+says(
     "no-text",
     "sends an encoding of bytes, not of text, as its character set",
     "new",

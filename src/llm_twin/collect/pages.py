@@ -29,6 +29,7 @@ REFUSALS = {
 # Labels that browsers read as the larger character set (WHATWG Encoding Standard, section 4.2).
 SUPERSETS = {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932"}
 SUPERSETS |= {"euc_kr": "cp949", "iso8859-9": "cp1254"}
+PYTHONS_OWN = {"punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined"}  # no page is written in them
 BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 IN_PAGE_LABEL = re.compile(
     rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)|^\s*<\?xml[^>]{0,200}?encoding=["']([\w.:-]+)""", re.I
@@ -89,7 +90,7 @@ class Page:
                 b"  ".decode(name or "utf-8", "replace")  # refuses what is no encoding of text, such as hex
             except (LookupError, UnicodeError, ValueError):
                 continue
-            if name:
+            if name and name not in PYTHONS_OWN:
                 yield SUPERSETS.get(name, name)
 
     @property
