@@ -127,7 +127,8 @@ def _posts(listed: Findings) -> list[Found]:
 
 
 async def _add_archive(url: str, web: Web, findings: Findings) -> None:
-    for offset in range(0, MOST, PER_PAGE):
+    offset = 0
+    while offset < MOST:
         address = urljoin(url, f"/api/v1/archive?sort=new&search=&offset={offset}&limit={PER_PAGE}")
         posts = await entries(address, web, robots=True)
         found = [
@@ -140,6 +141,7 @@ async def _add_archive(url: str, web: Web, findings: Findings) -> None:
             )
             for post in posts
         ]
+        offset += len(posts)
         if not findings.add(found) or findings.complete:
             return
 
