@@ -20,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from llm_twin.collect.content_blocks import WORD, Block, blocks_of, folded
-from llm_twin.collect.content_features import Witnesses, features
-from llm_twin.collect.extract import trafilatura_lines
+from llm_twin.collect.content_blocks import WORD, Block, folded, outline_of
+from llm_twin.collect.content_features import features
+from llm_twin.collect.content_model import LEAVES
 from llm_twin.collect.extract_metadata import read_metadata
-from llm_twin.collect.extract_trees import flatten_code, parse
+from llm_twin.collect.extract_trees import body_of, flatten_code, parse
 
-TREES, LEAVES, RATE = 100, 12, 0.12
+TREES, RATE = 100, 0.12
+SMALLEST_LEAF = 150  # blocks
 BLOCKS_A_PAGE = 150  # drawn from longer pages, so that no page rules
 LONG = 6  # words, from which a block is compared by its shingles
 
@@ -52,26 +53,22 @@ def labels(blocks: list[Block], gold: dict[str, Any]) -> list[bool]:
     return found
 
 
-def judged(job: tuple[Path, dict[str, Any]]) -> tuple[list[list[float]], list[bool], list[int]] | None:
+def judged(job: tuple[Path, dict[str, Any]]) -> tuple[np.ndarray, list[bool], list[int]] | None:
     """Features, labels and lengths in words of a page's blocks; None when it has none of the labelled text."""
     folder, gold = job
     html = gzip.decompress((folder / f"html/{gold['id']}.html.gz").read_bytes()).decode("utf-8", "replace")
     tree = parse(html)
     if tree is None:
         return None
-    tree.make_links_absolute(gold["url"], handle_failures="ignore")
     flatten_code(tree)
     told = read_metadata(tree, gold["url"])
-    lines = trafilatura_lines(tree, gold["url"])
-    body = tree if tree.tag == "body" else tree.find("body")
-    blocks = blocks_of(tree if body is None else body)
-    if not blocks or not any(marks := labels(blocks, gold)):
+    outline = outline_of(body_of(tree))
+    if not outline.blocks or not any(marks := labels(outline.blocks, gold)):
         return None
-    rows = features(blocks, Witnesses(lines, told.title, told.article_body or ""))
-    return rows, marks, [len(block.words) for block in blocks]
+    return features(outline, told.title, told.article_body or ""), marks, [len(b.words) for b in outline.blocks]
 
 
-def fit(pages: list[tuple[list[list[float]], list[bool], list[int]]]) -> Any:
+def fit(pages: list[tuple[np.ndarray, list[bool], list[int]]]) -> Any:
     """A gradient-boosted forest (Friedman 2001). Long blocks weigh more, long pages not much more than short ones."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -83,7 +80,7 @@ def fit(pages: list[tuple[list[list[float]], list[bool], list[int]]]) -> Any:
         pick = np.arange(total)
         if total > BLOCKS_A_PAGE:
             pick = np.sort(chance.choice(total, BLOCKS_A_PAGE, replace=False))
-        rows.append(np.array(page_rows, np.float32)[pick])
+        rows.append(page_rows[pick])
         marks.append(np.array(page_marks)[pick])
         weights.append((np.minimum(count, 60) ** 0.75 / max(count.sum(), 1) ** 0.5)[pick] * total / len(pick))
     weight = np.concatenate(weights)
@@ -91,7 +88,7 @@ def fit(pages: list[tuple[list[list[float]], list[bool], list[int]]]) -> Any:
         max_iter=TREES,
         max_leaf_nodes=LEAVES,
         learning_rate=RATE,
-        min_samples_leaf=150,
+        min_samples_leaf=SMALLEST_LEAF,
         l2_regularization=10,
         max_features=0.3,
         random_state=0,
@@ -100,22 +97,32 @@ def fit(pages: list[tuple[list[list[float]], list[bool], list[int]]]) -> Any:
 
 
 def export(forest: Any, target: Path) -> None:
-    """Write the trees as rows of nodes, as `content_model.py` reads them."""
-    stored: dict[str, list[Any]] = {name: [] for name in ("roots", "feature", "threshold", "left", "right", "value")}
-    depth = 0
+    """Write the trees side by side, as `content_model.py` reads them."""
+    columns: dict[str, list[list[float]]] = {"feature": [], "threshold": [], "mask": [], "value": []}
     for (tree,) in forest._predictors:
-        first = len(stored["feature"])
-        stored["roots"].append(first)
-        for number, node in enumerate(tree.nodes):
-            leaf = bool(node["is_leaf"])
-            depth = max(depth, int(node["depth"]))
-            stored["feature"].append(0 if leaf else int(node["feature_idx"]))
-            stored["threshold"].append(0.0 if leaf else float(f"{node['num_threshold']:.5g}"))
-            stored["left"].append(first + (number if leaf else int(node["left"])))
-            stored["right"].append(first + (number if leaf else int(node["right"])))
-            stored["value"].append(float(f"{node['value']:.4g}") if leaf else 0.0)
-    baseline = round(float(np.ravel(forest._baseline_prediction)[0]), 5)
-    target.write_text(json.dumps({"baseline": baseline, "depth": depth, **stored}, separators=(",", ":")), "ascii")
+        splits: list[tuple[int, float, int]] = []
+        values: list[float] = []
+
+        def walk(number: int, nodes: Any = tree.nodes, splits: Any = splits, values: Any = values) -> int:
+            """Number the leaves from left to right; the bits of those below a node."""
+            node = nodes[number]
+            if node["is_leaf"]:
+                values.append(float(f"{node['value']:.4g}"))
+                return 1 << (len(values) - 1)
+            left, right = walk(int(node["left"])), walk(int(node["right"]))
+            mask = ((1 << LEAVES) - 1) & ~left
+            threshold = float(f"{np.float32(node['num_threshold']):.9g}")  # as exact as the features: some equal it
+            splits.append((int(node["feature_idx"]), threshold, mask))
+            return left | right
+
+        walk(0)
+        splits += [(0, 0.0, (1 << LEAVES) - 1)] * (LEAVES - 1 - len(splits))  # change nothing
+        for name, column in zip(("feature", "threshold", "mask"), zip(*splits, strict=True), strict=True):
+            columns[name].append(list(column))
+        columns["value"].append(values + [0.0] * (LEAVES - len(values)))
+    stored: dict[str, Any] = {name: np.array(columns[name]).T.tolist() for name in ("feature", "threshold", "mask")}
+    stored |= {"value": columns["value"], "baseline": [[round(float(np.ravel(forest._baseline_prediction)[0]), 5)]]}
+    target.write_text(json.dumps(stored, separators=(",", ":")), "ascii")
 
 
 def main() -> None:

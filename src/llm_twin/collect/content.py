@@ -1,4 +1,4 @@
-"""The part of a page that is its text: every block judged by witnesses and its place, the rest of the tree cut away.
+"""The part of a page that is its text: every block is judged, and the rest of the tree cut away.
 
 What is kept is converted as HTML, so that nested lists, tables, quotes and code survive as they were written.
 """
@@ -9,15 +9,15 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llm_twin.collect.content_blocks import UNREAD, WORD, Block, blocks_of, unread
-from llm_twin.collect.content_features import FEW, Witnesses, features
-from llm_twin.collect.content_model import likelihoods
+from llm_twin.collect.content_blocks import UNREAD, WORD, Block, outline_of, unread
+from llm_twin.collect.extract_trees import body_of
 from llm_twin.collect.markdown import markdown_of
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 LIKELY = 0.45
+FEW = 6  # words; shorter blocks may be said twice
 MAX_BLOCKS = 8_000  # a usual page has 300; judging more would take seconds
 CELLS = ("td", "th")
 TABLE_PARTS = ("caption", "colgroup", "tbody", "thead", "tfoot", "tr", *CELLS)
@@ -25,23 +25,28 @@ LAYOUT = ".//h1 | .//h2 | .//h3 | .//h4 | .//table | .//pre | .//blockquote"  # 
 MEANT = {"href", "src", "alt", "colspan", "rowspan", "start"}  # attributes that say something to a reader
 
 
-def content_of(tree: HtmlElement, witnesses: Witnesses, url: str) -> tuple[str, str] | None:
-    """Markdown and plain text of the page's content; the tree is cut down to it. None where no block is likely."""
+def content_of(tree: HtmlElement, title: str, article_body: str, base: str) -> tuple[str, str] | None:
+    """Markdown and plain text of the page's content; the tree is cut down to it. None where no block is likely.
+
+    `title`, `article_body`: as the page's data give them. `base`: what links are relative to.
+    """
     from lxml.html import tostring
 
-    body = tree if tree.tag == "body" else tree.find("body")
-    body = tree if body is None else body
-    blocks = blocks_of(body)
+    from llm_twin.collect.content_features import features
+    from llm_twin.collect.content_model import likelihoods
+
+    body = body_of(tree)
+    outline = outline_of(body)
+    blocks = outline.blocks
     if not blocks or len(blocks) > MAX_BLOCKS:
         return None
-    chances = likelihoods(features(blocks, witnesses))
-    kept = _once(blocks, [chance >= LIKELY for chance in chances])
+    kept = _once(blocks, (likelihoods(features(outline, title, article_body)) >= LIKELY).tolist())
     if not any(kept):
         return None
     _cut(body, blocks, kept)
     _flatten_layout(body)
     _fold_space(body)
-    markdown = markdown_of(tostring(body, encoding="unicode", with_tail=False), url)
+    markdown = markdown_of(tostring(body, encoding="unicode", with_tail=False), base)
     if not markdown:
         return None
     return markdown, _plain([block for block, keep in zip(blocks, kept, strict=True) if keep])

@@ -30,11 +30,23 @@ class Block:
     """Text between two block-level edges: a paragraph, an item, a cell, or a run of text beside other blocks."""
 
     owner: HtmlElement  # the block-level element that the text belongs to
+    at: int  # its number in the outline
     parts: list[tuple[HtmlElement, Place]] = field(default_factory=list)
     raw: list[str] = field(default_factory=list)
     linked: int = 0  # characters inside links
     text: str = ""  # white space folded, except in code
     words: list[str] = field(default_factory=list)  # in lower case
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The block-level elements of a page, in document order and the body first, with the blocks that each holds."""
+
+    blocks: list[Block] = field(default_factory=list)  # those that have a letter or digit
+    elements: list[HtmlElement] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)  # the number of the element around each; the body is its own
+    starts: list[int] = field(default_factory=list)  # `blocks[start:end]` stand in the element
+    ends: list[int] = field(default_factory=list)
 
 
 def unread(element: HtmlElement) -> bool:
@@ -44,46 +56,57 @@ def unread(element: HtmlElement) -> bool:
     return element.tag in UNREAD
 
 
-def blocks_of(body: HtmlElement) -> list[Block]:
-    """The blocks under `body` that have a letter or digit, in document order."""
-    found: list[Block] = []
-    current = Block(body)
+def outline_of(body: HtmlElement) -> Outline:
+    """What a reader sees under `body`."""
+    outline = Outline()
+    found, current = outline.blocks, Block(body, 0)
 
-    def close(owner: HtmlElement) -> None:
+    def close(owner: HtmlElement, at: int) -> None:
         nonlocal current
-        joined = "".join(current.raw)
-        if WORD.search(joined):
-            current.text = joined.strip("\n") if current.owner.tag == "pre" else " ".join(joined.split())
-            current.words = WORD.findall(joined.lower())
-            found.append(current)
-        current = Block(owner)
+        if current.raw:
+            joined = "".join(current.raw)
+            if WORD.search(joined):
+                current.text = joined.strip("\n") if current.owner.tag == "pre" else " ".join(joined.split())
+                current.words = WORD.findall(joined.lower())
+                found.append(current)
+        elif current.at == at:
+            return
+        current = Block(owner, at)
 
-    def add(element: HtmlElement, place: Place, text: str | None, linked: bool) -> None:
-        if text:
-            current.parts.append((element, place))
-            current.raw.append(text)
-            current.linked += len(text.strip()) if linked else 0
+    def add(element: HtmlElement, place: Place, text: str, linked: bool) -> None:
+        current.parts.append((element, place))
+        current.raw.append(text)
+        if linked:
+            current.linked += len(text.strip())
 
-    def walk(element: HtmlElement, owner: HtmlElement, linked: bool, depth: int) -> None:
-        block = element.tag not in INLINE
+    def walk(element: HtmlElement, owner: HtmlElement, around: int, linked: bool, depth: int) -> None:
+        tag, at = element.tag, around
+        block = tag not in INLINE
         if block:
-            close(element)
-        elif element.tag == "br":
+            owner, at = element, len(outline.elements)
+            close(owner, at)
+            outline.elements.append(element)
+            outline.parents.append(around)
+            outline.starts.append(len(found))
+            outline.ends.append(0)
+        elif tag == "br":
             current.raw.append("\n")
-        inner = element if block else owner
-        linked = linked or element.tag == "a"
-        add(element, "text", element.text, linked)
+        elif tag == "a":
+            linked = True
+        if text := element.text:
+            add(element, "text", text, linked)
         if depth < MAX_DEPTH:
             for child in element:
                 if isinstance(child.tag, str) and not unread(child):
-                    walk(child, inner, linked, depth + 1)
-                add(child, "tail", child.tail, linked)
+                    walk(child, owner, at, linked, depth + 1)
+                if text := child.tail:
+                    add(child, "tail", text, linked)
         if block:
-            close(owner)
+            close(outline.elements[around], around)
+            outline.ends[at] = len(found)
 
-    walk(body, body, False, 0)
-    close(body)
-    return found
+    walk(body, body, 0, False, 0)
+    return outline
 
 
 def folded(text: str) -> str:

@@ -1,40 +1,44 @@
-"""What can be said about a block without understanding it: the witnesses' word, its place, its links, its names.
+"""What can be said about a block without understanding it: its place, its links, its names, its neighbours.
 
-The witnesses are trafilatura's text, JSON-LD's `articleBody`, and the container that a readability score (Arc90) puts
-first. Everything is relative to the page, so that no site is special.
+The one witness beside the page itself is the container that a readability score (Arc90) puts first; JSON-LD's
+`articleBody` and the title are told. Everything is relative to the page, so that no site is special. A row of numbers
+for each block; sums over an element are differences of running sums, as its blocks stand side by side.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from llm_twin.collect.content_blocks import WORD, Block, folded
+import numpy as np
+
+from llm_twin.collect.content_blocks import Outline, folded
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
+    from numpy.typing import NDArray
 
-# Words in classes and ids that people give to what stands around a text, and to the text.
+    Floats = NDArray[np.float64]
+    Numbers = NDArray[np.int64]
+
+# Words in classes and ids that people give to what stands around a text, and to the text; in lower case.
 AROUND = re.compile(
     r"(?:^|[^a-z])(?:share|sharing|social|related|recommend|newsletter|subscri|signup|sign-up|comment|disqus|author|bio"
     r"|byline|cookie|consent|gdpr|nav|menu|breadcrumb|sidebar|footer|header|banner|promo|advert|ads?|sponsor|widget"
     r"|popup|modal|tags?|categor|meta|pagination|pager|prev|next|more|popular|trending|latest|toc|table-of-contents"
     r"|login|search|skip|copyright|rating|vote|reply|respond|cta|rail|teaser|card|outbrain|taboola|toolbar|hidden"
-    r"|sr-only|screen-reader|edit-page|feedback|print)(?:[^a-z]|$|s[^a-z]|s$)",
-    re.I,
+    r"|sr-only|screen-reader|edit-page|feedback|print)(?:[^a-z]|$|s[^a-z]|s$)"
 )
-WITHIN = re.compile(r"article|post|entry|content|body|story|main|text|blog|markdown|prose|rich", re.I)
-PHRASE = re.compile(
+WITHIN = re.compile(r"article|post|entry|content|body|story|main|text|blog|markdown|prose|rich")
+PHRASE = re.compile(  # in lower case
     r"share (this|on|article)|subscribe|newsletter|related (posts?|articles?|stories)|you (may|might) also"
     r"|read (more|next)|sign up|log ?in|follow us|all rights reserved|©|cookie|privacy policy|terms of"
     r"|leave a (comment|reply)|min(ute)?s? read|posted (on|in|by)|filed under|tagged|previous|next (post|article)"
     r"|back to|table of contents|on this page|in this article|advertis|last (updated|modified)|published|was this"
-    r"|edit this page|skip to|photo by|image credit|click here|learn more|contact us|download",
-    re.I,
+    r"|edit this page|skip to|photo by|image credit|click here|learn more|contact us|download"
 )
 SECTION = re.compile(
     r"(related|comments?\b|\d+ (comments?|responses|thoughts)|leave a|about (the )?author|share|subscribe"
@@ -44,162 +48,298 @@ SECTION = re.compile(
     r"|see also|written by|search|archives)",
     re.I,
 )
+# The commonest words of eight languages: running text is full of them, menus are not.
+COMMON_WORDS = (
+    "the of and to in is that for it as with on be are was this by you or from at have an not we can your their they "
+    "which but has will if more i de la que el en y los del las un una es por con para le les des et du est dans une "
+    "pour der die und das den von zu ist mit nicht ein eine auf im dem il che di e per non sono da o a os do em um het "
+    "van een dat op te voor"
+)
+COMMON = frozenset(COMMON_WORDS.split())
 TAGS = ("p", "li", "h1", "h2", "h3", "h4", "td", "th", "pre", "blockquote", "figcaption", "div", "dt", "dd", "section")
-AROUND_TAGS = ("nav", "footer", "figure", "table", "article", "main")
+AROUND_TAGS = ("nav", "footer", "figure", "table", "article", "main", "aside", "form", "header", "ul", "details")
 INSIDE_TAGS = ("header", "aside", "form", "section", "article", "ul", "ol", "figure", "details")
-FEW = 6  # words; shorter blocks are compared as a whole
-SILENT = 0.35  # of the words that the readability score's container holds: a witness with less has lost the text
+BIT = {tag: 1 << number for number, tag in enumerate(dict.fromkeys(AROUND_TAGS + INSIDE_TAGS))}
+HEADINGS = {f"h{level}": level for level in range(1, 7)}
+LONG = 12  # words, from which a block without links is running text
+SEEN = 300  # characters of a block that are looked at
 MOST = 0.85  # of the witness's words: an element with these is around the text, not beside it
+WINDOW = 8  # blocks before and behind
 
 
 @dataclass(frozen=True)
-class Witnesses:
-    """What others take for the page's text."""
+class _Sums:
+    """What is known of each element, and of each block: how much text there is, and how much of it is linked."""
 
-    lines: Sequence[str]  # of trafilatura, one a block
-    title: str = ""
-    article_body: str = ""  # of JSON-LD
-
-
-@dataclass
-class _Share:
-    """Sums over the blocks in an element."""
-
-    words: int = 0
-    seen: float = 0  # words that the witness has too
-    linked: int = 0  # characters
-    characters: int = 0
-    blocks: int = 0
-    score: float = 0  # Arc90
-
-    @property
-    def of_seen(self) -> float:
-        return self.seen / max(self.words, 1)
-
-    @property
-    def of_links(self) -> float:
-        return self.linked / max(self.characters, 1)
+    start: Numbers
+    end: Numbers
+    parent: Numbers
+    owner: Numbers  # the element of each block
+    words: Floats
+    linked: Floats  # of a block's characters, 0 to 1
+    in_words: Floats
+    in_linked: Floats
+    in_blocks: Floats
+    around: list[bool]  # of elements: class or id speaks of what surrounds a text
+    within: list[bool]
+    tags: list[str]
 
 
-def testimony(blocks: Sequence[Block], lines: Sequence[str]) -> list[float]:
-    """How much of each block the witness has, 0 to 1: three-word shingles of long ones, the whole of short ones."""
-    tokens = WORD.findall("\n".join(lines).lower())
-    shingles = set(zip(tokens, tokens[1:], tokens[2:], strict=False))
-    whole, everything = {folded(line) for line in lines}, "".join(tokens)
-    told = []
-    for block in blocks:
-        words = block.words
-        if len(words) >= FEW:
-            own = list(zip(words, words[1:], words[2:], strict=False))
-            told.append(sum(shingle in shingles for shingle in own) / len(own))
-        else:
-            text = "".join(words)
-            told.append(1.0 if text in whole else 0.5 if len(words) >= 3 and text in everything else 0.0)
-    return told
-
-
-def features(blocks: Sequence[Block], witnesses: Witnesses) -> list[list[float]]:
+def features(outline: Outline, title: str, article_body: str) -> NDArray[np.float32]:
     """One row of numbers for each block, in the order that the model was fitted with."""
-    chains = [[block.owner, *block.owner.iterancestors()] for block in blocks]
-    told = testimony(blocks, witnesses.lines)
-    shares = _shares(blocks, chains, told)
-    best = max(shares, key=lambda e: shares[e].score * (1 - shares[e].of_links))
-    second = [float(best in c and 2 * b.linked < len(b.text)) for b, c in zip(blocks, chains, strict=True)]
-    held = sum(in_best * len(block.words) for in_best, block in zip(second, blocks, strict=True))
-    silent = sum(seen * len(block.words) for seen, block in zip(told, blocks, strict=True)) < SILENT * held
-    if silent:
-        told = second
-        shares = _shares(blocks, chains, told)
-    return _rows(blocks, chains, told, shares, best, witnesses, silent)
+    blocks = outline.blocks
+    texts, count = [block.text for block in blocks], len(blocks)
+    owner = np.array([block.at for block in blocks])
+    words = np.array([float(len(block.words)) for block in blocks])
+    characters = np.array([float(len(text)) for text in texts])
+    linked = np.minimum(np.array([float(block.linked) for block in blocks]), characters)
+    start, end, parent = np.array(outline.starts), np.array(outline.ends), np.array(outline.parents)
 
+    def total(values: Floats) -> Floats:
+        running = np.concatenate(([0.0], np.cumsum(values)))
+        inside: Floats = running[end] - running[start]
+        return inside
 
-def _shares(blocks: Sequence[Block], chains: list[list[HtmlElement]], told: list[float]) -> dict[HtmlElement, _Share]:
-    shares: dict[HtmlElement, _Share] = {}
-    for block, chain, seen in zip(blocks, chains, told, strict=True):
-        length, words = len(block.text), len(block.words)
-        linked = min(block.linked, length)
-        for element in chain:
-            share = shares.setdefault(element, _Share())
-            share.words += words
-            share.seen += seen * words
-            share.linked += linked
-            share.characters += length
-            share.blocks += 1
-        if length >= 25 and block.owner.tag not in ("li", "a", "nav"):
-            score = (1 + block.text.count(",") + min(length / 100, 3)) * (1 - linked / length)
-            for level, element in enumerate(chain[1:3], 1):
-                shares[element].score += score / level
-    return shares
-
-
-def _rows(
-    blocks: Sequence[Block],
-    chains: list[list[HtmlElement]],
-    told: list[float],
-    shares: dict[HtmlElement, _Share],
-    best: HtmlElement,
-    witnesses: Witnesses,
-    silent: bool,
-) -> list[list[float]]:
-    count = len(blocks)
-    whole = shares[chains[0][-1]]
-    around = {element for element, share in shares.items() if share.seen >= MOST * whole.seen}
-    marked = [i for i, seen in enumerate(told) if seen >= 0.5 and len(blocks[i].words) > 4] or [0, count - 1]
-    first, last = marked[0], marked[-1]
-    texts = ["".join(block.words) for block in blocks]
-    often, before = Counter(texts), Counter[str]()
-    title, body = folded(witnesses.title), folded(witnesses.article_body)
-    names = {element: _names(element) for element in shares}
-    above = best.getparent()
-    padded = [0.0] * 3 + told + [0.0] * 3
-    rows: list[list[float]] = []
-    section, level, since = 0.0, 9, 20
-    for i, (block, chain) in enumerate(zip(blocks, chains, strict=True)):
-        text, words, tag = block.text, len(block.words), block.owner.tag
-        near = padded[i : i + 7]
-        if re.fullmatch("h[1-6]", tag):
-            if int(tag[1]) <= level or not section:
-                section, level = float(SECTION.match(text) is not None), int(tag[1])
-            since = 0
-        else:
-            since += 1
-        inside = [element for element in chain if element not in around]
-        row = [told[i], math.log1p(words), min(block.linked / len(text), 1), near[2], near[4], near[1], near[5]]
-        row += [sum(near[:3]) / 3, sum(near[4:]) / 3]
-        row += [float(tag == name) for name in TAGS]
-        for step in (1, 2, 3, 4):
-            share = shares[chain[min(step, len(chain) - 1)]]
-            row += [share.of_seen, share.of_links, math.log1p(share.words)]
-        outer = shares[inside[-1] if inside else block.owner]
-        row += [outer.of_seen, outer.of_links, math.log1p(outer.words)]
-        row += [outer.words / max(whole.words, 1), outer.seen / max(whole.seen, 1)]
-        row += [min(sum(names[e][0] for e in inside), 4), min(sum(names[e][1] for e in inside), 4)]
-        row += [names[chain[0]][0], names[chain[min(1, len(chain) - 1)]][0], max(names[e][2] for e in chain)]
-        tags, tags_inside = {e.tag for e in chain}, {e.tag for e in inside}
-        row += [float(name in tags) for name in AROUND_TAGS] + [float(name in tags_inside) for name in INSIDE_TAGS]
-        row += [float(i < first), float(i > last), max(0, first - i) / 10, min(max(0, i - last) / 10, 5), i / count]
-        row += [(i - first) / max(last - first, 1), float(best in chain), float(above in chain), float(silent)]
-        row += [float(PHRASE.search(text[:300]) is not None), section, min(since, 20), float(text[-1] in '.!?:;”"')]
-        row += [text.count(",") / max(words, 1), min(often[texts[i]], 4), min(before[texts[i]], 3)]
-        row += [float(bool(title) and texts[i] == title), float(bool(body))]
-        row += [float(bool(body) and texts[i][:80] in body)]
-        row += [whole.of_seen, math.log1p(whole.seen), math.log1p(count), len(inside)]
-        row += [sum(map(str.isdigit, text)) / len(text), sum(map(str.isupper, text)) / len(text)]
-        parent = shares[chain[min(1, len(chain) - 1)]]
-        row += [words / max(parent.words, 1), parent.blocks, whole.seen / max(shares[best].words, 1)]
-        rows.append(row)
-        before[texts[i]] += 1
-    return rows
-
-
-def _names(element: HtmlElement) -> tuple[float, float, float]:
-    """Whether class and id speak of what is around a text, of the text itself, and whether it is hidden."""
-    named = f"{element.get('class') or ''} {element.get('id') or ''}"
-    style = str(element.get("style") or "").replace(" ", "").lower()
-    hidden = (
-        "display:none" in style
-        or "visibility:hidden" in style
-        or element.get("hidden") is not None
-        or element.get("aria-hidden") == "true"
+    names = [_names(element) for element in outline.elements]
+    sums = _Sums(
+        start=start,
+        end=end,
+        parent=parent,
+        owner=owner,
+        words=words,
+        linked=linked / characters,
+        in_words=total(words),
+        in_linked=total(linked) / np.maximum(total(characters), 1),
+        in_blocks=(end - start).astype(float),
+        around=[name[0] for name in names],
+        within=[name[1] for name in names],
+        tags=[str(element.tag) for element in outline.elements],
     )
-    return float(AROUND.search(named) is not None), float(WITHIN.search(named) is not None), float(hidden)
+    commas = np.array([float(text.count(",")) for text in texts])
+    best = _best_container(sums, characters, commas)
+    where = np.arange(count)
+    in_best = (start[best] <= where) & (where < end[best])
+    kinds: dict[tuple[object, ...], int] = {}
+    kind = np.array([kinds.setdefault(_kind(outline, at), len(kinds)) for at in owner.tolist()])
+    columns = _own(outline, sums, texts, commas, title, article_body)
+    columns += _place(outline, sums, best, in_best, [name[2] for name in names])
+    of_kind, of_kind_words = np.bincount(kind), np.bincount(kind, words)
+    kind_linked = np.bincount(kind, linked) / np.bincount(kind, characters)
+    columns += [of_kind_words[kind] / words.sum(), np.log1p(of_kind)[kind]]
+    columns += [np.log1p(of_kind_words / of_kind)[kind], kind_linked[kind]]
+    told = (in_best & (sums.linked < 0.5)).astype(float)
+    columns += _by_witness(outline, sums, told, kind, best)
+    return np.stack(columns, 1).astype(np.float32)
+
+
+@lru_cache(maxsize=4096)
+def _spoken(named: str) -> tuple[bool, bool]:
+    return AROUND.search(named) is not None, WITHIN.search(named) is not None
+
+
+def _names(element: HtmlElement) -> tuple[bool, bool, bool]:
+    """Whether class and id speak of what is around a text, of the text itself, and whether it is hidden."""
+    told = dict(element.items())
+    if not told:
+        return False, False, False
+    named = f"{told.get('class', '')} {told.get('id', '')}"[:SEEN]
+    around, within = _spoken(named.lower()) if named != " " else (False, False)
+    style = told.get("style", "")
+    hidden = "hidden" in told or told.get("aria-hidden") == "true"
+    if style and not hidden:
+        style = style[:SEEN].replace(" ", "").lower()
+        hidden = "display:none" in style or "visibility:hidden" in style
+    return around, within, hidden
+
+
+def _kind(outline: Outline, at: int) -> tuple[object, ...]:
+    """What blocks that are built alike have in common."""
+    own, above = outline.elements[at], outline.elements[outline.parents[at]]
+    return own.tag, own.get("class"), above.tag, above.get("class")
+
+
+def _best_container(sums: _Sums, characters: Floats, commas: Floats) -> int:
+    """The element with the highest readability score: text and its commas count for the two elements around it."""
+    texts = np.array([sums.tags[at] not in ("li", "a", "nav") for at in sums.owner.tolist()]) & (characters >= 25)
+    points = np.where(texts, (1 + commas + np.minimum(characters / 100, 3)) * (1 - sums.linked), 0)
+    score = np.zeros(len(sums.tags))
+    above = sums.parent[sums.owner]
+    np.add.at(score, above, points)
+    np.add.at(score, sums.parent[above], points / 2)
+    return int(np.argmax(score * (1 - sums.in_linked)))
+
+
+def _own(
+    outline: Outline, sums: _Sums, texts: list[str], commas: Floats, title: str, article_body: str
+) -> list[Floats]:
+    """What a block says by itself and as one of several with the same text."""
+    count = len(texts)
+    seen = [text[:SEEN] for text in texts]
+    lower = [text.lower() for text in seen]
+    folds = ["".join(block.words) for block in outline.blocks]
+    number: dict[str, int] = {}
+    same = np.array([number.setdefault(fold, len(number)) for fold in folds])
+    before, counts = np.zeros(count), [0] * len(number)
+    for index, which in enumerate(same.tolist()):
+        before[index] = counts[which]
+        counts[which] += 1
+    codes = np.frombuffer("".join(seen).encode("utf-32-le", "surrogatepass"), np.uint32)
+    lengths = np.array([len(text) for text in seen])
+    firsts = np.cumsum(lengths) - lengths
+    digits = np.add.reduceat((codes >= 48) & (codes <= 57), firsts, dtype=float) / lengths
+    capitals = np.add.reduceat((codes >= 65) & (codes <= 90), firsts, dtype=float) / lengths
+    whole, body = folded(title), folded(article_body)
+    is_title = np.array([bool(whole) and fold == whole for fold in folds])
+    common = [sum(word in COMMON for word in block.words[:60]) / len(block.words[:60]) for block in outline.blocks]
+    tags = [sums.tags[at] for at in sums.owner.tolist()]
+    section, since = _sections(tags, texts)
+    return [
+        np.log1p(sums.words),
+        sums.linked,
+        *(np.array([tag == name for tag in tags], float) for name in TAGS),
+        np.array([PHRASE.search(text) is not None for text in lower], float),
+        section,
+        since,
+        np.array([text[-1] in '.!?:;”"' for text in texts], float),
+        commas / sums.words,
+        np.minimum(np.array(counts)[same], 4).astype(float),
+        np.minimum(before, 3),
+        is_title.astype(float),
+        np.full(count, float(bool(body))),
+        np.array([bool(body) and fold[:80] in body for fold in folds], float),
+        np.array(common),
+        digits,
+        capitals,
+        np.array([len(text) for text in texts]) / sums.words,
+        _from_title(tags, is_title),
+    ]
+
+
+def _sections(tags: list[str], texts: list[str]) -> tuple[Floats, Floats]:
+    """Whether the heading above speaks of what surrounds a text, and how many blocks ago there was a heading."""
+    section, since = np.zeros(len(tags)), np.zeros(len(tags))
+    beside, level, ago = False, 9, 20
+    for index, (tag, text) in enumerate(zip(tags, texts, strict=True)):
+        ago += 1
+        if own := HEADINGS.get(tag):
+            if own <= level or not beside:
+                beside, level = SECTION.match(text) is not None, own
+            ago = 0
+        section[index], since[index] = beside, min(ago, 20)
+    return section, since
+
+
+def _from_title(tags: list[str], is_title: NDArray[np.bool_]) -> Floats:
+    """How far behind the title a block stands, in tens."""
+    headings = [index for index, tag in enumerate(tags) if tag == "h1"]
+    named = [index for index in headings if is_title[index]] or headings or np.flatnonzero(is_title).tolist()
+    if not named:
+        return np.full(len(tags), -9.0)
+    distance: Floats = np.clip((np.arange(len(tags)) - named[0]) / 10, -5, 20)
+    return distance
+
+
+def _place(outline: Outline, sums: _Sums, best: int, in_best: NDArray[np.bool_], hides: list[bool]) -> list[Floats]:
+    """Where a block stands: its neighbours, the elements around it, the running text before and behind it."""
+    count, owner, parent = len(outline.blocks), sums.owner, sums.parent
+    where = np.arange(count)
+    log_words = np.log1p(sums.words)
+    running = np.where((sums.words >= LONG) & (sums.linked < 0.5), sums.words, 0)
+    total = np.concatenate(([0.0], np.cumsum(running)))
+    in_running, whole = total[sums.end] - total[sums.start], max(total[-1], 1.0)
+    columns = [shift(log_words, 1), shift(log_words, -1), shift(sums.linked, 1), shift(sums.linked, -1)]
+    columns += [shift(log_words, 2), shift(log_words, -2)]
+    at = owner
+    for _ in range(4):
+        at = parent[at]
+        columns += [sums.in_linked[at], np.log1p(sums.in_words[at]), np.log1p(sums.in_blocks[at])]
+        columns += [in_running[at] / np.maximum(sums.in_words[at], 1)]
+    size = len(sums.tags)
+    hidden, bits, depth, around, within = [False] * size, [0] * size, [0] * size, [0] * size, [0] * size
+    for element, (above, tag) in enumerate(zip(outline.parents, sums.tags, strict=True)):
+        hidden[element] = hides[element] or hidden[above]
+        bits[element] = BIT.get(tag, 0) | bits[above]
+        depth[element] = depth[above] + 1 if element else 0
+        around[element] = around[above] + sums.around[element]
+        within[element] = within[above] + sums.within[element]
+    named, meant = np.array(sums.around, float), np.array(sums.within, float)
+    columns += [named[owner], named[parent[owner]], meant[owner], meant[parent[owner]]]
+    columns += [np.array(values, float)[owner] for values in (around, within, hidden, depth)]
+    held = np.array(bits)[owner]
+    columns += [(held & BIT[tag] != 0).astype(float) for tag in AROUND_TAGS]
+    first, end = sums.start[parent[best]], sums.end[parent[best]]
+    columns += [where / count, np.full(count, math.log1p(count)), np.full(count, math.log1p(whole))]
+    columns += [in_best.astype(float), ((first <= where) & (where < end)).astype(float)]
+    for share in (0.4, 0.6, 0.8):  # the innermost element that has this much of the running text
+        inner = int(np.flatnonzero(in_running >= share * total[-1])[-1])
+        columns.append(((sums.start[inner] <= where) & (where < sums.end[inner])).astype(float))
+    last = np.maximum.accumulate(np.where(running > 0, where, -50))
+    following = np.minimum.accumulate(np.where(running > 0, where, count + 50)[::-1])[::-1]
+    columns += [np.minimum(where - last, 30.0), np.minimum(following - where, 30.0)]
+    columns += [total[:-1] / whole, (total[-1] - total[1:]) / whole]
+    columns += [sums.words / np.maximum(sums.in_words[parent[owner]], 1), sums.in_words[owner] / sums.in_words[0]]
+    return columns
+
+
+def _by_witness(outline: Outline, sums: _Sums, told: Floats, kind: Numbers, best: int) -> list[Floats]:
+    """What a witness says of a block, its neighbours, and the elements around it: `told`, 0 to 1 for each block."""
+    count, owner, parent = len(told), sums.owner, sums.parent
+    where = np.arange(count)
+    words = np.concatenate(([0.0], np.cumsum(sums.words)))
+    seen = np.concatenate(([0.0], np.cumsum(told * sums.words)))
+    blocks = np.concatenate(([0.0], np.cumsum(told)))
+    in_seen, whole = seen[sums.end] - seen[sums.start], max(seen[-1], 1e-9)
+    of_seen = in_seen / np.maximum(sums.in_words, 1)
+    outer, bits, depth, around, within = _inside(outline, sums, (in_seen >= MOST * whole).tolist())
+    near = np.concatenate((np.zeros(3), told, np.zeros(3)))
+    beside = [near[step : step + count] for step in range(7)]
+    low, high = np.maximum(where - WINDOW, 0), np.minimum(where + WINDOW + 1, count)
+    columns = [told, beside[2], beside[4], beside[1], beside[5]]
+    columns += [sum(beside[:3], np.zeros(count)) / 3, sum(beside[4:], np.zeros(count)) / 3]
+    columns += [(seen[high] - seen[low]) / (words[high] - words[low]), (blocks[high] - blocks[low]) / (high - low)]
+    at = owner
+    columns.append(of_seen[at])
+    for _ in range(4):
+        at = parent[at]
+        columns.append(of_seen[at])
+    columns += [of_seen[outer], sums.in_linked[outer], np.log1p(sums.in_words[outer])]
+    columns += [sums.in_words[outer] / words[-1], in_seen[outer] / whole]
+    columns += [np.minimum(around, 4.0), np.minimum(within, 4.0), np.minimum(depth, 12.0)]
+    columns += [(bits & BIT[tag] != 0).astype(float) for tag in INSIDE_TAGS]
+    marked = np.flatnonzero((told >= 0.5) & (sums.words > 4))
+    first, last = (int(marked[0]), int(marked[-1])) if len(marked) else (0, count - 1)
+    columns += [np.maximum(0, first - where) / 10, np.minimum(np.maximum(0, where - last) / 10, 5)]
+    columns += [(where - first) / max(last - first, 1), np.full(count, whole / words[-1])]
+    columns += [np.full(count, math.log1p(whole)), np.full(count, whole / max(sums.in_words[best], 1.0))]
+    columns.append((np.bincount(kind, told * sums.words) / np.bincount(kind, sums.words))[kind])
+    return [*columns, seen[:-1] / whole, 1 - seen[1:] / whole]
+
+
+def _inside(outline: Outline, sums: _Sums, most: list[bool]) -> tuple[Numbers, Numbers, Numbers, Numbers, Numbers]:
+    """Of each block the outermost element that is not around the whole text, and what lies from there to the block.
+
+    That is: tags (see `BIT`), how many elements, how many with names of what surrounds a text and of the text.
+    """
+    size = len(most)
+    outer, bits, depth, around, within = list(range(size)), [0] * size, [0] * size, [0] * size, [0] * size
+    for element, (above, tag) in enumerate(zip(outline.parents, sums.tags, strict=True)):
+        if most[element]:
+            continue
+        if not most[above]:
+            outer[element] = outer[above]
+        bits[element] = bits[above] | BIT.get(tag, 0)
+        depth[element] = depth[above] + 1
+        around[element] = around[above] + sums.around[element]
+        within[element] = within[above] + sums.within[element]
+    found = [np.array(values)[sums.owner] for values in (outer, bits, depth, around, within)]
+    return found[0], found[1], found[2], found[3], found[4]
+
+
+def shift(values: Floats, by: int) -> Floats:
+    """The values of the block `by` places before; 0 where there is none."""
+    moved = np.zeros_like(values)
+    if by > 0:
+        moved[by:] = values[:-by]
+    else:
+        moved[:by] = values[-by:]
+    return moved

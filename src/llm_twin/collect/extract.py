@@ -1,7 +1,7 @@
 """HTML -> Markdown, plain text and metadata of the one article or post that a page shows.
 
-`extract(html, url)` is the door. The tree is parsed once; `content.py` cuts it down to the text, with trafilatura and
-JSON-LD as witnesses, and converts what is left. Where nothing is found, the page's own `<article>`, `<main>` or JSON-LD
+`extract(html, url)` is the door. The tree is parsed once; `content.py` cuts it down to the text and converts what is
+left. Where nothing is found, the page's own `<article>`, `<main>` or JSON-LD
 `articleBody` is used. Metadata: `extract_metadata.py`.
 """
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urljoin
 
 from pydantic import Field
 
 from llm_twin.collect.content import content_of
-from llm_twin.collect.content_features import Witnesses
 from llm_twin.collect.extract_metadata import Metadata, read_metadata
 from llm_twin.collect.extract_trees import flatten_code, has_class, parse, select
 from llm_twin.collect.markdown import markdown_of, plain_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EXTRACTOR = "1"  # another one whenever results change: pages that did not change are read again then
+EXTRACTOR = "2"  # another one whenever results change: pages that did not change are read again then
 NOT_CONTENT = ("script", "style", "noscript", "template", "nav", "footer", "aside", "form", "button", "svg", "dialog")
 
 
@@ -68,14 +68,16 @@ def _extract(html: str, url: str, with_text: bool) -> Extraction:
     tree = parse(html)
     if tree is None:
         return Extraction(text="", markdown="")
+    _alive = list(tree.iter())  # kept: lxml would make each of them again wherever one is touched
     found = read_metadata(tree, url)
     markdown = text = ""
     if with_text:
-        tree.make_links_absolute(url, handle_failures="ignore")  # trafilatura would resolve them against the host alone
+        base = _base(tree, url)
         flatten_code(tree)
-        markdown, text = (found.kind == "post" and _marked_text(tree, url)) or _main_text(tree, found, url)
+        marked = _marked_text(tree, base) if found.kind == "post" else None
+        markdown, text = marked or content_of(tree, found.title, found.article_body or "", base) or ("", "")
         if not text.strip():
-            markdown, text = _fallback_text(tree, found, url)
+            markdown, text = _fallback_text(tree, found, base)
         if not (text.strip() and markdown.strip()):  # an empty link is Markdown, but no text
             markdown = text = ""
     return Extraction(
@@ -91,6 +93,15 @@ def _extract(html: str, url: str, with_text: bool) -> Extraction:
     )
 
 
+def _base(tree: HtmlElement, url: str) -> str:
+    """What the page's links are relative to."""
+    told = next((base.get("href") for base in tree.iter("base")), None)
+    try:
+        return urljoin(url, told.strip()) if told else url
+    except ValueError:
+        return url
+
+
 def _marked_text(tree: HtmlElement, url: str) -> tuple[str, str] | None:
     """Markdown and plain text of a post in microformats, which say where it begins and ends."""
     from lxml.html import tostring
@@ -100,29 +111,6 @@ def _marked_text(tree: HtmlElement, url: str) -> tuple[str, str] | None:
         return None
     html = tostring(contents[0], encoding="unicode", with_tail=False)
     return markdown_of(html, url), plain_of(html)
-
-
-def _main_text(tree: HtmlElement, found: Metadata, url: str) -> tuple[str, str]:
-    """Markdown and plain text of the blocks that are content; trafilatura and the page's own data are witnesses."""
-    lines = trafilatura_lines(tree, url)
-    return content_of(tree, Witnesses(lines, found.title, found.article_body or ""), url) or ("", "")
-
-
-def trafilatura_lines(tree: HtmlElement, url: str) -> list[str]:
-    """The text that trafilatura finds in a tree, a line for each of its blocks. The tree stays as it is."""
-    from lxml.etree import iterwalk
-    from trafilatura import bare_extraction
-
-    told = bare_extraction(
-        tree, url=url, include_comments=False, include_links=True, include_formatting=True, include_tables=True
-    )
-    if told is None or isinstance(told, dict):
-        return []
-    parts: list[str] = []
-    for event, element in iterwalk(told.body, events=("start", "end")):
-        edge = "" if element.tag in ("hi", "ref") else "\n"
-        parts += [edge, (element.text if event == "start" else element.tail) or ""]
-    return [line for line in "".join(parts).split("\n") if line.strip()]
 
 
 def _fallback_text(tree: HtmlElement, found: Metadata, url: str) -> tuple[str, str]:

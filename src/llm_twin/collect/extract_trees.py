@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 LANGUAGE_CLASS = re.compile(r"(?:^|\s)(?:language-|lang-|highlight-source-|brush:\s*)([\w+#.]{1,20})")
 NO_LANGUAGE = {"plaintext", "text", "txt", "plain", "none", "nohighlight", "default", "undefined"}
+UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what no tree may hold
 GUTTER_CELL = "td[contains(@class, 'gutter') or contains(@class, 'lineno')]"
 GUTTERS = (
     f"descendant::{GUTTER_CELL} | "
@@ -23,11 +24,21 @@ GUTTERS = (
 
 def parse(html: str) -> HtmlElement | None:
     """The tree of a page; None when there is nothing in it."""
-    from trafilatura import load_html
+    from lxml import etree
+    from lxml.html import HTMLParser, document_fromstring
 
-    html = tame(html)
-    # A whole document in any case: load_html takes a lone block for something that is no HTML.
-    return load_html(html if "<html" in html[:2000].lower() else f"<html><body>{html}</body></html>")
+    parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False)
+    try:
+        # As bytes: a text with an encoding in its XML declaration would be refused.
+        return document_fromstring(tame(html.replace("\0", "")).encode("utf-8", "replace"), parser=parser)
+    except (etree.ParserError, ValueError):
+        return None
+
+
+def body_of(tree: HtmlElement) -> HtmlElement:
+    """A page's body; what stands for it where there is none."""
+    body = tree if tree.tag == "body" else tree.find("body")
+    return tree if body is None else body
 
 
 def select(tree: HtmlElement, path: str) -> list[HtmlElement]:
@@ -37,7 +48,7 @@ def select(tree: HtmlElement, path: str) -> list[HtmlElement]:
 
 def has_class(name: str) -> str:
     """The XPath condition that an element carries a class."""
-    return f"contains(concat(' ', normalize-space(@class), ' '), ' {name} ')"
+    return f"contains(@class, '{name}') and contains(concat(' ', normalize-space(@class), ' '), ' {name} ')"
 
 
 def flatten_code(tree: HtmlElement) -> None:
@@ -59,7 +70,7 @@ def flatten_code(tree: HtmlElement) -> None:
             pre.remove(child)
         pre.text, pre.tail = None, tail
         code = SubElement(pre, "code")
-        code.text = text
+        code.text = UNWRITABLE.sub("", text)
         if language:
             code.set("class", f"language-{language}")
 

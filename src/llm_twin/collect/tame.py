@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-LONG_TAG = re.compile(r"<([A-Za-z][\w:-]{0,40})([^<>]{2000,})")
+LONG = 2000  # characters of a tag
+LONG_TAG = re.compile(rf"<([A-Za-z][\w:-]{{0,40}})([^<>]{{{LONG},}})")
 QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 MOST_ATTRIBUTES = 200  # of an element; real ones have under 60
 
@@ -14,7 +15,9 @@ def tame(source: str) -> str:
 
     libxml2 compares every attribute with all before it: 40,000 on one element, 300 kB, take it 15 seconds.
     """
-    return LONG_TAG.sub(_without_attributes, source)
+    if any(len(part) > LONG and len(part) - part.rfind("<") > LONG for part in source.split(">")):
+        return LONG_TAG.sub(_without_attributes, source)
+    return source
 
 
 def _without_attributes(tag: re.Match[str]) -> str:
