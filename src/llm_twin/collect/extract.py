@@ -59,6 +59,8 @@ def _guarded(html: bytes | str, url: str, with_text: bool) -> Extraction:
         if isinstance(html, bytes):
             html = Page(url=url, status=200, headers={}, fetched_at=now(), body=html).text
         return _extract(html, url, with_text)
+    except MemoryError:  # says more than that nothing was found
+        raise
     except Exception as error:  # broken pages break parsers in endless ways; what is found then is: nothing
         logger.warning("nothing extracted from %s: %s", url, type(error).__name__, exc_info=True)
         return Extraction(text="", markdown="")

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from llm_twin.errors import TwinError
 
-GROWN = 200_000_000  # resident bytes after which a worker makes room for another; most pages leave it at 150 MB
+GROWN = 180_000_000  # resident bytes after which a worker makes room for another; most pages leave it at 150 MB
 APART = 4096  # bytes from which a body is sent beside the pickle, and never back
 UNPICKLABLE = (pickle.PicklingError, AttributeError, TypeError)
 
