@@ -150,6 +150,16 @@ def test_the_fingerprint_changes_with_content_model_and_limits(
         assert make_chunker(chunk_tokens=as_the_model_reads).fingerprint("a") == chunker.fingerprint("a")
 
 
+def test_a_limit_over_the_models_own_is_said(
+    make_chunker: Callable[..., Chunker], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert make_chunker(chunk_tokens=1000).max_tokens == 254
+    (said,) = caplog.messages
+    assert said.startswith("TWIN_CHUNK_TOKENS: 1000 is over the 254 that ")
+    make_chunker(chunk_tokens=254)
+    assert caplog.messages == [said]
+
+
 @pytest.mark.parametrize(
     ("limits", "message"),
     [

@@ -123,6 +123,17 @@ def test_an_endpoints_model_is_counted_by_its_own_tokenizer_from_the_hub(tmp_pat
         assert not [request for request in hub.requests if request.path.endswith(".onnx")]
 
 
+def test_a_hub_out_of_reach_is_asked_again_by_the_next_run(tmp_path: Path) -> None:
+    folder = tiny_bert(tmp_path / "source", max_seq_length=40)
+    with Hub({"org/tiny": folder}) as hub, EmbeddingServer(key="k", model="org/tiny") as server:
+        address = {"TWIN_MODEL_URL": server.url, "TWIN_MODEL_KEY": "k", **hub.environment(tmp_path / "hf")}
+        limits = []
+        for endpoint in ("http://127.0.0.1:9", address["HF_ENDPOINT"]):
+            process = opening("org/tiny", cache=tmp_path / "cache", **address | {"HF_ENDPOINT": endpoint})
+            limits.append(process.communicate(timeout=120)[0].split(" [")[0])
+    assert limits == ["org/tiny (endpoint) 510", "org/tiny (endpoint) 38"]
+
+
 @needs_wheel
 def test_two_processes_that_build_one_model_at_once_both_get_it(tmp_path: Path) -> None:
     both = [opening(MODEL, cache=tmp_path) for _ in range(2)]

@@ -7,6 +7,7 @@ headings, "Title › Section", which counts.
 
 from __future__ import annotations
 
+import logging
 import re
 from functools import reduce
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -21,6 +22,8 @@ from llm_twin.features.clean import clean
 from llm_twin.features.headings import common, fitted
 from llm_twin.features.markdown_blocks import markdown_blocks
 from llm_twin.features.pack import packed
+
+log = logging.getLogger(__name__)
 
 VERSION = "2"  # part of every fingerprint: a change here rebuilds what is indexed
 
@@ -46,6 +49,9 @@ class Chunker:
     ) -> None:
         if 0 < chunk_tokens < FEWEST_TOKENS:
             raise ConfigError(f"TWIN_CHUNK_TOKENS: {chunk_tokens} is too few; give at least {FEWEST_TOKENS}")
+        if chunk_tokens > max_tokens:
+            said = "TWIN_CHUNK_TOKENS: %d is over the %d that %s reads; these are taken"
+            log.warning(said, chunk_tokens, max_tokens, model)
         self.tokenizer = tokenizer
         self.max_tokens = min(chunk_tokens or max_tokens, max_tokens)
         self.model = model

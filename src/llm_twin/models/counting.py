@@ -31,17 +31,20 @@ def counted(model: str, cache: Path) -> tuple[Tokenizer, Recipe]:
     """The tokenizer for an endpoint's model, and what is known of its limit and prompts.
 
     What the Hub has for the model's name is kept in the cache, and so is the answer that it has nothing: texts have to
-    be counted in the same way from run to run.
+    be counted in the same way from run to run. Where it can't be reached or gives nothing out, the next run asks again.
     """
     hub_id, tokens = ELSEWHERE.get(model, (model, 0))
 
     def make(target: Path) -> None:
         if not (_is_hub_id(hub_id) and _from_hub(hub_id, target, cache)):
-            for file in target.iterdir():
-                file.unlink()
             byte_tokenizer().save(str(target / "tokenizer.json"))
 
-    folder = cached(cache, f"{cache_key(hub_id).replace(':', '--')}--tokenizer", make, whole="tokenizer.json")
+    try:
+        folder = cached(cache, f"{cache_key(hub_id).replace(':', '--')}--tokenizer", make, whole="tokenizer.json")
+    except _NoAnswer as error:
+        log.info("texts are counted in bytes: %s", error)
+        query, passage = read_prompts(cache / "none", model)
+        return byte_tokenizer(), Recipe(tokens=tokens or UNKNOWN_TOKENS, pad=0, query=query, passage=passage)
     tokenizer = load_tokenizer(folder)
     if not tokens:
         tokens = token_limit(folder) if (folder / "config.json").is_file() else UNKNOWN_TOKENS
@@ -76,6 +79,9 @@ def _from_hub(name: str, target: Path, cache: Path) -> bool:
         for file in SMALL_FILES:
             hub.fetch(file, target / file)
     except ConfigError as error:
-        log.info("texts are counted in bytes: %s", error)
-        return False
+        raise _NoAnswer(str(error)) from None
     return True
+
+
+class _NoAnswer(Exception):
+    """The Hub can't be reached or does not give a model out: what it has is not known."""
