@@ -175,6 +175,7 @@ def forget_author(warehouse: Warehouse, vectors: VectorStore, name: str) -> int:
     ids = [document.id for document in warehouse.documents(DocumentFilter(author_id=author.id))]
     # The index first: killed in between, the author is still known, and forgetting again completes it.
     vectors.delete(ids)
+    vectors.erase()
     warehouse.delete_author(author.id)
     return len(ids)
 
@@ -187,4 +188,5 @@ def forget_link(warehouse: Warehouse, vectors: VectorStore, link: str) -> int:
     ids = [document.id for document in whole]
     parts = [part.id for each in ids for part in warehouse.documents(DocumentFilter(parent_id=each))]
     vectors.delete([*ids, *parts])
+    vectors.erase()
     return warehouse.delete([*ids, *parts])
