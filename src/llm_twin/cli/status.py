@@ -31,7 +31,12 @@ def status_command(failed: bool, limit: int, as_json: bool, quiet: bool) -> None
         documents = twin.warehouse.count()
     if as_json:
         counted = [
-            {**run.model_dump(), "domains": count_domains(outcomes), "queue": queued.get(run.id, [])}
+            {
+                **run.model_dump(),
+                "domains": count_domains(outcomes),
+                "secrets": sum(each.secrets for each in outcomes),
+                "queue": queued.get(run.id, []),
+            }
             for run, outcomes in runs
         ]
         print_json({"documents": documents, "runs": counted, "failed": failures} if not failed else failures)

@@ -30,6 +30,7 @@ from llm_twin.settings import MEGABYTE, Settings
 OLDEST_GIT = (2, 37)
 POLL = 0.1  # seconds between two looks at the size of a growing clone
 MAX_LISTING = 64 * MEGABYTE  # of `git ls-tree`, some 600,000 files; a crafted tree lists billions from a few objects
+MAX_SAID = 64_000  # bytes read of an answer that should be a line
 ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
 UNREACHABLE = re.compile(r"could not resolve|failed to connect|connection (refused|reset|timed out)|timed out", re.I)
 
@@ -113,6 +114,8 @@ class Clone:
 async def shallow_clone(url: str, web: Web, into: Path) -> Clone:
     """Clone the last commit of the default branch of the repository at `url` into the empty folder `into`.
 
+    Raises `Unchanged` where `web` knows the repository and its last commit is still the same: then nothing is cloned.
+
     Raises `LinkError`: bad_link (neither https, nor http with `allow_private`), private_address, not_found and
     login_required, empty (no commit), too_large, timeout, unreachable, server_error; internal when git is missing.
     """
@@ -120,25 +123,10 @@ async def shallow_clone(url: str, web: Web, into: Path) -> Clone:
     await _require_git()
     url = await _probe(url, web)
     target, pin = await _pinned(url, web)
+    if web.before:
+        web.found(url, await head_of(url, web))
     folder, log = into / "clone.git", into / "log"
-    options = {
-        "protocol.allow": "never",
-        f"protocol.{urlsplit(url).scheme}.allow": "always",
-        "http.followRedirects": "false",
-        "http.userAgent": settings.user_agent,
-        "http.emptyAuth": "false",
-        "core.hooksPath": os.devnull,
-        "core.askPass": "",
-        "credential.helper": "",
-        "transfer.bundleURI": "false",
-        "gc.auto": "0",
-        **pin,
-        **_certificates(),
-    }
-    # By the environment, as other users see a program's arguments, and a proxy's address may hold a password.
-    configuration = {"GIT_CONFIG_COUNT": str(len(options))}
-    for number, (name, value) in enumerate(options.items()):
-        configuration |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    configuration = _configuration(url, web, pin)
     arguments = ["clone", "--quiet", "--bare", "--depth=1", "--single-branch", "--no-tags", "--template="]
     arguments += ["--", target, str(folder)]
     try:
@@ -152,7 +140,51 @@ async def shallow_clone(url: str, web: Web, into: Path) -> Clone:
         said = _last_line(log)
         reason = Reason.UNREACHABLE if UNREACHABLE.search(said) else Reason.SERVER_ERROR
         raise Transient(reason, f"git clone failed: {said}")
-    return await _opened(folder, url, settings)
+    clone = await _opened(folder, url, settings)
+    web.found(url, clone.commit)
+    return clone
+
+
+async def head_of(url: str, web: Web) -> str:
+    """The last commit of the default branch of the repository at `url`, for the price of one request; "": unknown.
+
+    The address is one that `_probe` has found. Raises as `Web.address` does.
+    """
+    target, pin = await _pinned(url, web)
+    command = ("ls-remote", "--quiet", "--", target, "HEAD")
+    try:
+        async with asyncio.timeout(web.settings.timeout), _git(*command, env=_configuration(url, web, pin)) as process:
+            line = await _stdout(process).readline()
+            await _stdout(process).read(MAX_SAID)
+            found = re.fullmatch(rb"([0-9a-f]{40}|[0-9a-f]{64})\tHEAD\n", line)
+            return found[1].decode() if found else ""
+    except (TimeoutError, ValueError):  # the clone says what is the matter; ValueError: an endless line
+        return ""
+
+
+def _configuration(url: str, web: Web, pin: dict[str, str]) -> dict[str, str]:
+    """All that git is to know, for its environment.
+
+    Other users see a program's arguments, and a proxy's address may hold a password.
+    """
+    options = {
+        "protocol.allow": "never",
+        f"protocol.{urlsplit(url).scheme}.allow": "always",
+        "http.followRedirects": "false",
+        "http.userAgent": web.settings.user_agent,
+        "http.emptyAuth": "false",
+        "core.hooksPath": os.devnull,
+        "core.askPass": "",
+        "credential.helper": "",
+        "transfer.bundleURI": "false",
+        "gc.auto": "0",
+        **pin,
+        **_certificates(),
+    }
+    configuration = {"GIT_CONFIG_COUNT": str(len(options))}
+    for number, (name, value) in enumerate(options.items()):
+        configuration |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return configuration
 
 
 async def _require_git() -> None:

@@ -72,6 +72,22 @@ class Web:
         """What to remember of the one page this view has fetched; None when it was none, or several."""
         return self._seen[0] if self._seen and len(self._seen) == 1 else None
 
+    @property
+    def before(self) -> Seen | None:
+        """What this view compares with."""
+        return self._before
+
+    def found(self, url: str, state: str) -> None:
+        """Take `state`, such as a commit, for what is to be remembered of `url`, instead of what was fetched until now.
+
+        Raises `Unchanged` when it is what was seen before.
+        """
+        seen = Seen(url=url, body_digest=state)
+        if state and seen == self._before:
+            raise Unchanged(seen)
+        if self._seen is not None:
+            self._seen[:] = [seen]
+
     async def get(self, url: str, *, headers: Mapping[str, str] | None = None, robots: bool = True) -> Page:
         """Fetch a page, tried again up to `settings.retries` times while that may help.
 

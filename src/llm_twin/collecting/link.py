@@ -101,9 +101,9 @@ def _unchanged(task: Task, before: Visit) -> Outcome:
 
 
 def _visit(seen: Seen | None, documents: list[Document], extractor: str) -> Visit | None:
-    """What to remember: of a document that was read from one page, not of a repository, whose page says nothing."""
+    """What to remember: of a document that was read from one page, and of a repository."""
     first = documents[0]
-    if not seen or not first.raw:
+    if not seen or not (first.raw or first.kind == "repository"):
         return None
     return Visit(
         seen=seen,
