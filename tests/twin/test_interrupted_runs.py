@@ -56,6 +56,9 @@ def test_ctrl_c_keeps_what_is_finished_and_the_next_run_continues(world: LocalSe
     assert child.returncode == 1
     assert "interrupted" in out
     assert "Traceback" not in err
+    with start(options, "status") as child:
+        out, _ = child.communicate(timeout=60)
+    assert "Queue of the interrupted run: 1 done, 0 claimed, 2 waiting" in out, "nothing is held any more"
     with Twin(Settings.load(**options)) as twin:
         assert [document.link for document in twin.documents()] == links[:1]
         (run,) = twin.runs()
