@@ -10,7 +10,7 @@ import pytest
 
 from llm_twin.collect import pace as pace_module
 from llm_twin.collect import robots as robots_module
-from llm_twin.collect.pace import Pace
+from llm_twin.collect.pace import Closed, Pace
 from llm_twin.collect.robots import Robots, product
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import now
@@ -91,6 +91,26 @@ def test_a_host_that_is_down_is_left_alone_so_that_its_links_cost_nothing(settin
     assert "cannot connect" in errors[9].detail
     assert "has failed 10 times in a row, the last with: cannot connect" in errors[10].detail
     assert "left alone for 300 s more" in errors[10].detail
+
+
+def test_a_host_that_was_left_alone_is_asked_again_after_its_rest(
+    server: LocalServer, settings_for: SettingsFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace_module, "REST", 0.2)
+    answers = [Answer("busy", 503)] * pace_module.GIVE_UP
+    link = server.route(BLOG, "/a", lambda _: answers.pop() if answers else Answer("there"))
+
+    async def run() -> str:
+        async with Web(settings_for(server, robots=False), backoff=0.0001) as web:
+            for _ in range(pace_module.GIVE_UP):
+                with pytest.raises(Transient):
+                    await web.get(link)
+            with pytest.raises(Closed) as caught:
+                await web.get(link)
+            await asyncio.sleep(caught.value.retry_after or 0)
+            return (await web.get(link)).text
+
+    assert asyncio.run(run()) == "there"
 
 
 def test_a_robots_txt_that_always_fails_is_not_asked_for_by_every_link(
