@@ -62,7 +62,7 @@ async def expand(url: str, web: Web, limit: int, since: datetime | None = None) 
 
 
 def _checked(findings: Findings, url: str) -> list[Found]:
-    if not findings:
+    if not findings and not findings.left_out:
         raise Permanent(Reason.EMPTY, f"the list at {url} has no links to articles of its own site")
     return findings.newest()
 
@@ -91,9 +91,9 @@ async def _site(page: Page, web: Web, findings: Findings) -> bool:
     if not findings.complete:
         below = "/" if home else path.rstrip("/") + "/"
         problem = await add_site_sitemaps(page.url, web, findings, below=below) or problem
-    if not findings:
+    if not findings and not findings.left_out:
         await _archives(page, shown.archives, home, web, findings)
-    if not findings and problem:
+    if problem and not findings and not findings.left_out:
         if isinstance(problem, Transient):
             raise problem
         raise Permanent(Reason.EMPTY, f"no feed, sitemap or archive page is found at {page.url}; the last: {problem}")

@@ -64,6 +64,7 @@ class Findings:
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
+        self.left_out = False  # a list was not read, because all in it is too old
         self._found: dict[str, Found] = {}
         self._reached_back = False
 

@@ -62,6 +62,7 @@ async def add_sitemaps(
         date, address = waiting.pop(0)
         # All that is left is older than what was found; without dates the rest has to be read to know.
         if date and (wanted.refuses(date) or sum(other >= date for other in dates) >= wanted.limit):
+            findings.left_out = True
             break
         if address in read:
             continue
@@ -87,7 +88,6 @@ def read_sitemap(page: Page, site: str, below: str = "/", wanted: Wanted = EVERY
         return (
             urlsplit(item.link).path.startswith(below)
             and may_be_article(item.link)
-            and not wanted.refuses(item.date)
             and on_site(item.link, site)
         )
 
@@ -114,8 +114,11 @@ def read_sitemap(page: Page, site: str, below: str = "/", wanted: Wanted = EVERY
             elif len(parts) < MAX_PARTS and not NO_ARTICLES.search(urlsplit(link).path.rpartition("/")[2]):
                 parts.append((changed, link))
 
-    # Of a file of any size only what is wanted is held.
-    newest = heapq.nlargest(min(wanted.limit, MOST), items(), key=lambda item: item.date or OLDEST)
+    def rank(item: Found) -> tuple[bool, datetime]:
+        return not wanted.refuses(item.date), item.date or OLDEST
+
+    # Of a file of any size only as much is held as is wanted.
+    newest = heapq.nlargest(min(wanted.limit, MOST), items(), key=rank)
     return Sitemap(parts, newest)
 
 
