@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="virtual environment with requirements-collect-peers.txt")
     parser.add_argument("--only", default=",".join(CONTESTANTS), help="names, with commas: " + ", ".join(CONTESTANTS))
     parser.add_argument("--links", type=int, default=0, help="how many links; more than pages repeats them")
-    parser.add_argument("--concurrency", type=int, default=32, help="links at the same time, for all but the serial loop")
+    parser.add_argument("--concurrency", type=int, default=32, help="links at a time, the serial loop apart")
     parser.add_argument("--json", type=Path, help="where to write all figures")
     given = parser.parse_args()
     names = [name for name in given.only.split(",") if given.peers or name == "ours"]
