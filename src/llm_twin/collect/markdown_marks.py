@@ -14,6 +14,9 @@ from llm_twin.collect.markdown import code_span, link
 Mark = Literal["link", "strong", "em", "code"]
 DEPTH: dict[Mark, int] = {"link": 0, "strong": 1, "em": 2, "code": 3}  # which of two equal stretches is outside
 
+MARKS = re.compile(r"[*`]|(?<![^\W_])_|_(?![^\W_])")
+IN_LINK = re.compile(rf"[\[\]]|{MARKS.pattern}")
+
 
 @dataclass(frozen=True)
 class Span:
@@ -136,14 +139,13 @@ def _render(text: str, start: int, end: int, spans: list[Span], in_link: bool) -
 
 def _escaped(text: str, start: int, end: int, in_link: bool) -> str:
     """`text[start:end]` with what would read as a mark escaped. An underscore inside a word is none."""
-    special = "*`[]" if in_link else "*`"
-    parts = []
-    for index in range(start, end):
-        character = text[index]
-        inside_word = text[index - 1 : index].isalnum() and text[index + 1 : index + 2].isalnum()
-        if character in special or (character == "_" and not inside_word):
-            parts.append("\\")
-        parts.append(character)
+    parts: list[str] = []
+    at = start
+    for found in (IN_LINK if in_link else MARKS).finditer(text, start, end + 1):  # + 1: what follows decides
+        if found.start() < end:
+            parts += [text[at : found.start()], "\\"]
+            at = found.start()
+    parts.append(text[at:end])
     return re.sub(r"[ \t]*[\r\n]\s*", "  \n", "".join(parts))
 
 
