@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EXTRACTOR = "2"  # another one whenever results change: pages that did not change are read again then
+EXTRACTOR = "3"  # another one whenever results change: pages that did not change are read again then
 NOT_CONTENT = ("script", "style", "noscript", "template", "nav", "footer", "aside", "form", "button", "svg", "dialog")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, cast
 
-from llm_twin.collect.tame import tame
+from llm_twin.collect.tame import bounded, tame
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -23,14 +23,14 @@ GUTTERS = (
 
 
 def parse(html: str) -> HtmlElement | None:
-    """The tree of a page; None when there is nothing in it."""
+    """The tree of a page, of its beginning where it is far larger than pages are; None when there is nothing in it."""
     from lxml import etree
     from lxml.html import HTMLParser, document_fromstring
 
     parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False)
     try:
         # As bytes: a text with an encoding in its XML declaration would be refused.
-        return document_fromstring(tame(html.replace("\0", "")).encode("utf-8", "replace"), parser=parser)
+        return document_fromstring(tame(bounded(html).replace("\0", "")).encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, ValueError):
         return None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+MOST_CHARACTERS = 5_000_000  # of a page that are read; the longest books on one page have two million
+MOST_TAGS = 100_000  # opening and closing ones; of 881 real pages the largest has a fifth of that
 LONG = 2000  # characters of a tag
 LONG_TAG = re.compile(rf"<([A-Za-z][\w:-]{{0,40}})([^<>]{{{LONG},}})")
 QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
@@ -17,6 +19,14 @@ def tame(source: str) -> str:
     """
     if any(len(part) > LONG and len(part) - part.rfind("<") > LONG for part in source.split(">")):
         return LONG_TAG.sub(_without_attributes, source)
+    return source
+
+
+def bounded(source: str) -> str:
+    """The beginning of a source that would take parsers, and what walks their trees, more than seconds."""
+    source = source[:MOST_CHARACTERS]
+    if source.count("<") > MOST_TAGS:
+        source = source[: len(source) - len(source.split("<", MOST_TAGS)[-1]) - 1]
     return source
 
 
