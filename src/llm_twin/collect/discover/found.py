@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -122,13 +123,19 @@ def date_of(value: object) -> datetime | None:
 
 def on_site(link: str, *homes: str) -> bool:
     """Whether a link lies on the site of one of these."""
-    for home in homes:
-        try:
-            if same_site(link, home):
-                return True
-        except Permanent:
-            continue
-    return False
+    return any(_one_site(_origin(link), _origin(home)) for home in homes)
+
+
+def _origin(link: str) -> str:
+    return "/".join(link.split("/", 3)[:3])
+
+
+@lru_cache(1024)  # a sitemap asks the same of 50,000 links
+def _one_site(one: str, other: str) -> bool:
+    try:
+        return same_site(one, other)
+    except Permanent:
+        return False
 
 
 def may_be_article(link: str) -> bool:
