@@ -9,7 +9,10 @@ import click
 from llm_twin.cli.common import opened, print_json, standard_options
 
 if TYPE_CHECKING:
+    from llm_twin.collect.explain import Opinion
     from llm_twin.documents import Document
+
+OWN_DATA = ("medium", "substack")  # platforms whose pages carry their text as data
 
 
 @click.command()
@@ -17,8 +20,9 @@ if TYPE_CHECKING:
 @click.option("--url", default="", help="Where a saved page came from; links in it are resolved against it.")
 @click.option("--markdown", is_flag=True, help="The bare Markdown, for a pipe.")
 @click.option("--text", "plain", is_flag=True, help="The bare words, without marks.")
+@click.option("--explain", "why", is_flag=True, help="Each block of the page: kept or not, how likely, and why.")
 @standard_options
-def extract_command(source: str, url: str, markdown: bool, plain: bool, as_json: bool, quiet: bool) -> None:
+def extract_command(source: str, url: str, markdown: bool, plain: bool, why: bool, as_json: bool, quiet: bool) -> None:
     """Show what would be stored of a page.
 
     SOURCE is a link or a saved HTML file. Nothing is stored.
@@ -28,21 +32,48 @@ def extract_command(source: str, url: str, markdown: bool, plain: bool, as_json:
       twin extract https://ada.example/notes.html
       twin extract page.html --url https://ada.example/notes.html --json
       twin extract page.html --text | wc -w
+      twin extract page.html --explain
     """
     from llm_twin.cli import show
 
     if markdown + plain + as_json > 1:
         raise click.UsageError("choose one of --markdown, --text and --json")
+    if why and (markdown or plain):
+        raise click.UsageError("--explain goes with --json or alone")
     with opened(quiet=quiet) as twin:
         document = twin.extract(source, url)
+    opinions = _opinions(document) if why else None
     if as_json:
-        print_json(document.model_dump(exclude={"id", "author", "author_id", "revision"}))
+        explained = {} if opinions is None else {"explained": [opinion.model_dump() for opinion in opinions]}
+        print_json(document.model_dump(exclude={"id", "author", "author_id", "revision"}) | explained)
+    elif opinions is not None:
+        for opinion in opinions:
+            mark = "+" if opinion.kept else "-"
+            note = f"  ({opinion.because})" if opinion.because else ""
+            line = f"{mark} {opinion.likelihood:.2f} {opinion.element:<20} {opinion.begins}{note}"
+            click.echo(show.printable(line))
+        if not opinions:
+            click.echo(
+                "no blocks were judged: the page's own marks or its platform's data say what the text is", err=True
+            )
     elif markdown:
         click.echo(document.text)
     elif plain:
         click.echo(_plain(document))
     else:
         show.show_document(document)
+
+
+def _opinions(document: Document) -> list[Opinion]:
+    """What was decided of the blocks of the page that a document was read from."""
+    from llm_twin.collect.explain import explain
+    from llm_twin.collect.pages import Page
+
+    raw = document.raw
+    if raw is None or document.platform in OWN_DATA:
+        return []
+    page = Page(url=raw.url, status=raw.status, headers=raw.headers, fetched_at=raw.fetched_at, body=raw.body)
+    return explain(page.text, raw.url)
 
 
 def _plain(document: Document) -> str:

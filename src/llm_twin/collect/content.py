@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_twin.collect.content_blocks import UNREAD, WORD, Block, Outline, outline_of, unread
@@ -38,18 +39,11 @@ def content_of(tree: HtmlElement, title: str, article_body: str, base: str) -> t
     """
     from lxml.html import tostring
 
-    from llm_twin.collect.content_features import features
-    from llm_twin.collect.content_model import likelihoods
-
     body = body_of(tree)
-    outline = outline_of(body)
-    blocks = outline.blocks
-    if not blocks or len(blocks) > MAX_BLOCKS:
+    judgement = judge(outline_of(body), title, article_body)
+    if judgement is None:
         return None
-    chances = _together(outline, likelihoods(features(outline, title, article_body)))
-    kept = _once(blocks, (chances >= LIKELY).tolist())
-    if not any(kept):
-        return None
+    blocks, kept = judgement.outline.blocks, judgement.kept
     _cut(body, blocks, kept)
     _flatten_layout(body)
     _fold_space(body)
@@ -57,6 +51,29 @@ def content_of(tree: HtmlElement, title: str, article_body: str, base: str) -> t
     if not markdown:
         return None
     return markdown, _plain([block for block, keep in zip(blocks, kept, strict=True) if keep])
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Which blocks of a page are its text."""
+
+    outline: Outline
+    alone: list[float]  # the likelihood of each block by itself
+    drawn: list[float]  # with those of its list or table
+    kept: list[bool]  # the likely ones that were not said before
+
+
+def judge(outline: Outline, title: str, article_body: str) -> Judgement | None:
+    """The blocks judged; None where there are too many, or none is likely."""
+    from llm_twin.collect.content_features import features
+    from llm_twin.collect.content_model import likelihoods
+
+    if not outline.blocks or len(outline.blocks) > MAX_BLOCKS:
+        return None
+    alone = likelihoods(features(outline, title, article_body))
+    drawn = _together(outline, alone)
+    kept = _once(outline.blocks, (drawn >= LIKELY).tolist())
+    return Judgement(outline, alone.tolist(), drawn.tolist(), kept) if any(kept) else None
 
 
 def _together(outline: Outline, chances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -76,7 +76,7 @@ def _extract(html: str, url: str, with_text: bool) -> Extraction:
     if with_text:
         base = _base(tree, url)
         flatten_code(tree)
-        marked = _marked_text(tree, base) if found.kind == "post" else None
+        marked = marked_text(tree, base) if found.kind == "post" else None
         markdown, text = marked or content_of(tree, found.title, found.article_body or "", base) or ("", "")
         if not text.strip():
             markdown, text = _fallback_text(tree, found, base)
@@ -104,7 +104,7 @@ def _base(tree: HtmlElement, url: str) -> str:
         return url
 
 
-def _marked_text(tree: HtmlElement, url: str) -> tuple[str, str] | None:
+def marked_text(tree: HtmlElement, url: str) -> tuple[str, str] | None:
     """Markdown and plain text of a post in microformats, which say where it begins and ends."""
     from lxml.html import tostring
 
