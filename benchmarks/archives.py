@@ -136,8 +136,13 @@ def measure(path: Path, home: Path) -> None:
         started = time.perf_counter()
         report = twin.import_archive(path, "Ada Example")
         seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"seconds": round(seconds, 1), "peak_mb": peak, "counts": report.counts, **report.summary}))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cpu, peak = round(used.ru_utime + used.ru_stime, 1), used.ru_maxrss // 1024
+    print(
+        json.dumps(
+            {"seconds": round(seconds, 1), "cpu": cpu, "peak_mb": peak, "counts": report.counts, **report.summary}
+        )
+    )
 
 
 def main() -> None:
@@ -150,7 +155,7 @@ def main() -> None:
     if given.one:
         measure(*map(Path, given.one))
         return
-    print(f"{given.posts:,} posts           unpacked MB   zip MB   seconds   posts/s   peak MB")
+    print(f"{given.posts:,} posts           unpacked MB   zip MB   seconds     CPU s   posts/s   peak MB")
     for name in given.formats:
         with TemporaryDirectory() as folder:
             path = Path(folder, f"{name}.zip")
@@ -158,8 +163,9 @@ def main() -> None:
             command = [sys.executable, __file__, "--import", str(path), str(Path(folder, "home"))]
             told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             rate = given.posts / told["seconds"]
+            packed = path.stat().st_size
             print(
-                f"{name:<24} {unpacked / MIB:>10.0f} {path.stat().st_size / MIB:>8.0f} {told['seconds']:>9}"
+                f"{name:<24} {unpacked / MIB:>10.0f} {packed / MIB:>8.0f} {told['seconds']:>9} {told['cpu']:>9}"
                 f" {rate:>9.0f} {told['peak_mb']:>9}   {told['counts']} {told['left_out']}",
                 flush=True,
             )

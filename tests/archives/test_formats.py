@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from archive_samples import LINKEDIN, MEDIUM, MEDIUM_POST, NOTION, SAMPLES, SUBSTACK, X, as_folder, as_zip
 from blog import BREAD, page
 from llm_twin import Settings, Twin
+from llm_twin.cli import cli
 from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, format_of, formats, items_of
 from llm_twin.collect.archives.linkedin import post_link, published
@@ -161,3 +163,13 @@ def test_secrets_in_an_archive_are_masked(tmp_path: Path) -> None:
         (document,) = twin.documents()
         assert key not in document.text
         assert report.outcomes[0].secrets == 1
+
+
+def test_the_command_says_what_was_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(as_zip(tmp_path / "x.zip", X.files))
+    words = ["import", path, "--author", "Ada Example", "--home", str(tmp_path / "home"), "--quiet"]
+    assert cli.main(words, standalone_mode=False) == 0
+    out = capsys.readouterr().out
+    assert "left out of the x archive: 2 other file, 1 repost, 1 long post without its post" in out
+    assert cli.main([*words, "--json"], standalone_mode=False) == 0
+    assert json.loads(capsys.readouterr().out)["summary"] == {"format": "x", "left_out": dict(X.left_out)}

@@ -16,6 +16,7 @@ import zipfile
 import zlib
 from collections import Counter
 from contextlib import ExitStack, suppress
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
@@ -33,6 +34,7 @@ MAX_RATIO = 200  # unpacked to packed, of members over 10 MiB; texts of exports 
 RATIO_FROM = 10 * MIB
 MAX_DEPTH = 64  # folders within each other
 MAX_PARTS = 100  # zips in a zip
+SAMPLE = 300  # members of a kind that an archive is recognised by
 
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 JUNK = re.compile(r"(?:^|/)(?:__MACOSX|\.[^/]*|Thumbs\.db|desktop\.ini)(?:/|$)")  # hidden, or written by a file manager
@@ -174,6 +176,10 @@ class Archive:
         if len(self.members) >= MAX_MEMBERS:
             raise UsageError(f"import: {self.path} has over {MAX_MEMBERS:,} files; import it in parts")
         self.members[path] = member
+
+    def some(self, *endings: str) -> list[str]:
+        """The first members with these endings, enough to see what they are."""
+        return list(islice((path for path in self.members if path.lower().endswith(endings)), SAMPLE))
 
     # --- reading ---
 

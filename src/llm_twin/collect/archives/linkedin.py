@@ -30,11 +30,9 @@ STAMP = re.compile(r"(Published|Created) on (\d{4}-\d\d-\d\d(?: \d\d:\d\d)?)")
 
 def recognises(archive: Archive) -> bool:
     """A table of shares or comments, or LinkedIn's articles."""
-    return any(
-        _has(archive, path, SHARES) or _has(archive, path, COMMENTS)
-        for path in archive.members
-        if path.lower().endswith(".csv")
-    ) or any(_is_article(archive, path) for path in archive.members if path.lower().endswith(".html"))
+    tables, pages = archive.some(".csv"), archive.some(".html")
+    posts = any(_has(archive, path, SHARES) or _has(archive, path, COMMENTS) for path in tables)
+    return posts or any(_is_article(archive, path) for path in pages)
 
 
 def post_link(urn: str) -> str:

@@ -30,7 +30,7 @@ CLUTTER = ("section-divider", "aspectRatioPlaceholder-fill", "js-postMetaLockup"
 
 def recognises(archive: Archive) -> bool:
     """A post in microformats, as Medium writes them."""
-    return any(_is_post(archive, path) for path in archive.members if path.endswith(".html"))
+    return any(_is_post(archive, path) for path in archive.some(".html"))
 
 
 @reader("medium", "a Medium export", recognises=recognises)
