@@ -91,6 +91,12 @@ class Settings(BaseSettings):
         default=(),
         description="The author's own hosts, robots.txt not asked: `ada.dev,.ada.blog` (all below)",
     )
+    render: Literal["auto", "never", "always"] = Field(
+        default="auto", description="Let a browser draw pages: `auto`: those that show no text without JavaScript"
+    )
+    browser: str = Field(
+        default="", description="Path of the Chromium that draws them; empty: the one on the PATH, else Playwright's"
+    )
     allow_private: bool = Field(default=False, description="Allow loopback and private addresses, and git over http")
     resolve: dict[str, str] = Field(
         default_factory=dict,

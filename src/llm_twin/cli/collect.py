@@ -21,6 +21,10 @@ since_option = click.option(
 
 refresh_option = click.option("--refresh", is_flag=True, help="Read pages again that have not changed.")
 
+render_option = click.option(
+    "--render", type=click.Choice(("auto", "never", "always")), help="Whether a browser draws pages; see TWIN_RENDER."
+)
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -29,6 +33,7 @@ refresh_option = click.option("--refresh", is_flag=True, help="Read pages again 
 @click.option("--no-cache", is_flag=True, help="Run every step of the pipelines, whatever is unchanged.")
 @since_option
 @refresh_option
+@render_option
 @standard_options
 def run_command(
     file: Path,
@@ -37,6 +42,7 @@ def run_command(
     no_cache: bool,
     since: datetime | None,
     refresh: bool,
+    render: str | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -65,6 +71,8 @@ def run_command(
             raise click.UsageError("--since does not go with --zenml; write `since:` into the file")
         if refresh:
             raise click.UsageError("--refresh does not go with --zenml; --no-cache runs all steps")
+        if render:
+            raise click.UsageError("--render does not go with --zenml; set TWIN_RENDER")
         from llm_twin.cli.zenml import run_file
 
         return run_file(file, pipeline, not no_cache, as_json, quiet)
@@ -74,7 +82,7 @@ def run_command(
     from llm_twin.runfile import read_run_file
 
     links = read_run_file(file, since)
-    with opened(quiet=quiet) as twin:
+    with opened(quiet=quiet, **chosen(render)) as twin:
         collected = twin.collect_links(links, refresh=refresh)
         indexed = None if collected.interrupted else twin.index()
     if as_json:
@@ -95,6 +103,7 @@ def run_command(
 )
 @since_option
 @refresh_option
+@render_option
 @click.option("--retry-failed", is_flag=True, help="Only the links that failed last time or were never reached.")
 @standard_options
 def collect_command(
@@ -104,6 +113,7 @@ def collect_command(
     expand: int | None,
     since: datetime | None,
     refresh: bool,
+    render: str | None,
     retry_failed: bool,
     as_json: bool,
     quiet: bool,
@@ -131,7 +141,7 @@ def collect_command(
         raise click.UsageError("no links given")
     if not retry_failed and author is None:
         raise click.UsageError('whose links are these? give --author "Full Name"')
-    with opened(quiet=quiet) as twin:
+    with opened(quiet=quiet, **chosen(render)) as twin:
         if retry_failed:
             report = twin.retry_failed(author)
         else:
@@ -145,3 +155,8 @@ def collect_command(
     else:
         show.show_collected(report)
     return show.exit_code(report)
+
+
+def chosen(render: str | None) -> dict[str, str]:
+    """The setting, where the command makes it."""
+    return {"render": render} if render else {}

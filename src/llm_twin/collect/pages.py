@@ -157,6 +157,14 @@ class Page:
         return Permanent(Reason.BAD_DATA, f"no page: {where}")
 
 
+class Shell(Permanent):
+    """The page has no text: JavaScript would have to fill it in. A browser can make something of `page`."""
+
+    def __init__(self, page: Page, reason: Reason, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.page = page
+
+
 class Unchanged(Exception):
     """The page is the one that was seen before; no error. `seen` is what to remember of it now.
 

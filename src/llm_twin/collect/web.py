@@ -16,8 +16,9 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 from llm_twin.collect import walls
 from llm_twin.collect.addresses import Resolver
 from llm_twin.collect.bodies import body_of
+from llm_twin.collect.browser import Browser
 from llm_twin.collect.pace import MAX_WAIT, OVERLOAD, Closed, Pace
-from llm_twin.collect.pages import Page, Unchanged, validators
+from llm_twin.collect.pages import REDIRECTS, Page, Shell, Unchanged, validators
 from llm_twin.collect.robots import MAX_BYTES as ROBOTS_BYTES
 from llm_twin.collect.robots import Robots
 from llm_twin.documents import Seen, now
@@ -55,6 +56,7 @@ class Web:
         self._pace = Pace(settings.delay, settings.retries, backoff)
         self._wire: Wire | None = None
         self._workers: Workers | None = None
+        self._browser = Browser(settings, self._asked_for)
         self._before: Seen | None = None
         self._seen: list[Seen] | None = None  # by views alone
 
@@ -126,6 +128,54 @@ class Web:
             raise RuntimeError("Web is used outside of `async with`")
         return await self._workers.run(function, *args, **options)
 
+    @property
+    def no_browser(self) -> str:
+        """Why no page can be drawn here, with what to do about it; "": one can."""
+        return self._browser.missing()
+
+    async def drawn(self, page: Page) -> Page:
+        """The page as a browser draws it. Raises `Transient(TIMEOUT)`, `Permanent(EMPTY)` where there is no browser.
+
+        What was fetched is no longer remembered: it says nothing about what its scripts will draw.
+        """
+        if self.no_browser:
+            raise Permanent(Reason.EMPTY, f"no browser to draw the page; {self.no_browser}")
+        if self._seen is not None:
+            self._seen.clear()
+        return await self._browser.drawn(page)
+
+    async def _asked_for(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, most: int
+    ) -> Page:
+        """What the script of a page that is being drawn asks for, without waiting for turns: a browser does not."""
+        import httpx2
+
+        from llm_twin.collect.transport import CONNECT_SECONDS, network_errors
+
+        if not self._wire:
+            raise RuntimeError("Web is used outside of `async with`")
+        limit, sent = self.settings.timeout, {**headers, "user-agent": self.settings.user_agent}
+        for _ in range(MAX_REDIRECTS + 1):
+            url = _ascii(url)
+            with network_errors(host_of(url)):
+                client, _way = await self._wire.client(httpx2.URL(url))
+                times = httpx2.Timeout(limit, connect=min(CONNECT_SECONDS, limit / 2))
+                request = client.build_request(method, url, headers=sent, content=body, timeout=times)
+                response = await client.send(request, stream=True)
+                try:
+                    page = Page(url, response.status_code, dict(response.headers), now(), await body_of(response, most))
+                finally:
+                    await response.aclose()
+            target = page.headers.get("location") if page.status in REDIRECTS else None
+            if not target:
+                return page
+            url, before = _onward(url, target), url
+            if urlsplit(url)[:2] != urlsplit(before)[:2]:
+                sent.pop("authorization", None)
+            if page.status in (301, 302, 303):
+                method, body = "GET", None
+        raise Permanent(Reason.REDIRECT_LOOP, f"more than {MAX_REDIRECTS} redirects, the last to {url}")
+
     async def _page(self, url: str, headers: Mapping[str, str], robots: bool) -> Page:
         before = self._before if self._before and self._before.url == url else None
         page = await self._follow(url, headers, robots=robots, before=before)
@@ -135,6 +185,8 @@ class Web:
             raise Unchanged(page.seen(url), page)
         # A challenge or login says more than its status does; a page that is gone is gone.
         found = None if page.status in (404, 410, 451) else walls.wall(page)
+        if found and found[1] == walls.SHELL:
+            raise Shell(page, *found)
         if found:
             raise Permanent(*found)
         if page.refusal:
@@ -244,6 +296,7 @@ class Web:
         if self._workers:
             self._workers.close()
             self._workers = None
+        await self._browser.aclose()
         if self._wire:
             await self._wire.aclose()
             self._resolver.close()

@@ -10,6 +10,7 @@ from llm_twin.collect.crawlers import parser_for
 from llm_twin.collect.discover import content_of
 from llm_twin.collect.extract import Extraction, extract
 from llm_twin.collect.not_articles import not_article
+from llm_twin.collect.pages import Shell
 from llm_twin.collect.walls import wall
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import Document, Link
@@ -23,8 +24,23 @@ TITLE_LENGTH = 80  # characters of the first line, for what has no title
 
 async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     """The article behind `link`, by the parser of its platform where the page shows one."""
-    page = await fetch_html(link.url, web)
-    yield await web.compute(document_of, page, link)
+    yield await _found(link, web)
+
+
+async def _found(link: Link, web: Web) -> Document:
+    page, render = None, web.settings.render
+    try:
+        # Where all are drawn, the same page as before may be drawn otherwise.
+        page = await fetch_html(link.url, web.against(None) if render == "always" else web)
+        if render != "always":
+            return await web.compute(document_of, page, link)
+    except Permanent as error:
+        page = error.page if isinstance(error, Shell) else page
+        if not page or error.reason is not Reason.EMPTY or render == "never" or b"<script" not in page.body.lower():
+            raise
+        if missing := web.no_browser:
+            raise Permanent(Reason.EMPTY, f"{error.detail}; {missing}") from None
+    return await web.compute(document_of, await web.drawn(page), link)
 
 
 async def fetch_html(url: str, web: Web) -> Page:
