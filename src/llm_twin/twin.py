@@ -23,6 +23,7 @@ from llm_twin.warehouse.store import DocumentFilter, Warehouse
 
 if TYPE_CHECKING:
     from llm_twin.collect.discover import Found
+    from llm_twin.collect.web import Web
     from llm_twin.features.chunk import Chunker
     from llm_twin.indexing import IndexPlan
     from llm_twin.models.embed import Embedder
@@ -107,16 +108,10 @@ class Twin:
 
     def collect_links(self, links: Iterable[Link], *, refresh: bool = False) -> Report:
         """Collect links of one or more authors, together with any process that collects the same links by now."""
-        from llm_twin.collect.web import Web
-
-        given = list(links)
-
-        async def go() -> Report:
-            async with Web(self.settings) as web:
-                slots = self.settings.concurrency
-                return await collecting.collect(self.warehouse, web, given, self.progress, slots, refresh=refresh)
-
-        return _run(go)
+        given, slots = list(links), self.settings.concurrency
+        return self._online(
+            lambda web: collecting.collect(self.warehouse, web, given, self.progress, slots, refresh=refresh)
+        )
 
     def retry_failed(self, author: str | None = None) -> Report:
         """Collect again the links whose last outcome was a failure, and those that a stopped run never came to."""
@@ -158,23 +153,12 @@ class Twin:
         At most `limit` items, none that is dated before `since`. Nothing is stored. Raises `LinkError`.
         """
         from llm_twin.collect.discover import MOST, discover
-        from llm_twin.collect.web import Web
 
-        async def go() -> list[Found]:
-            async with Web(self.settings) as web:
-                return await discover(parse_link(link), web, limit or MOST, since)
-
-        return _run(go)
+        return self._online(lambda web: discover(parse_link(link), web, limit or MOST, since))
 
     def extract(self, source: str | Path, url: str = "") -> Document:
         """The document that a link, or a saved page (a file, fetched from `url`), would give; nothing is stored."""
-        from llm_twin.collect.web import Web
-
-        async def go() -> Document:
-            async with Web(self.settings) as web:
-                return await collecting.preview(str(source), web, url)
-
-        return _run(go)
+        return self._online(lambda web: collecting.preview(str(source), web, url))
 
     # --- index and find ---
 
@@ -369,6 +353,21 @@ class Twin:
             raise UsageError('the author\'s name is empty; give it as --author "Full Name"')
         return self.warehouse.author(name) or Author.named(name)
 
+    def _online(self, work: Callable[[Web], Coroutine[Any, Any, T]]) -> T:
+        """Run `work` with the web to its end; in a notebook, whose event loop is running already, in a thread."""
+        from llm_twin.collect.web import Web
+
+        async def go() -> T:
+            async with Web(self.settings) as web:
+                return await work(web)
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(go())
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, go()).result()
+
     def _tell(self, holder: str) -> None:
         self._say(f"waiting for {holder}")
 
@@ -389,13 +388,3 @@ class Twin:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _run(go: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine to its end; in a notebook, whose event loop is running already, in a thread of its own."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(go())
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, go()).result()

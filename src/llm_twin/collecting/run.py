@@ -111,6 +111,7 @@ class _Shift:
         self._turn = asyncio.Lock()
         self._moved = asyncio.Event()  # a link was finished
         self._claimed_all_at = float("-inf")  # when no domain was left to claim
+        self._wanted: list[str] = []  # domains that others ask for, which are given back soon
         self._ended = False
         self._mine = 0
         self._total = 0
@@ -148,7 +149,7 @@ class _Shift:
         async with self._turn:
             while not self._ended:
                 self._moved.clear()
-                if not self._hand.rested:
+                if self._wanted or not self._hand.rested:
                     await self._refill()
                 if task := self._hand.next():
                     return task
@@ -215,7 +216,8 @@ class _Shift:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT)
-            for domain in await self._asked(self._queue.beat, self._collector):
+            self._wanted = await self._asked(self._queue.beat, self._collector)
+            for domain in self._wanted:
                 self._hand.no_more(domain)
             await self._tell_total()
 
