@@ -111,7 +111,7 @@ def addresses(pages: Path, port: int) -> Iterator[str]:
 def server(pages: Path) -> Iterator[int]:
     """The port of a running server."""
     command = [sys.executable, str(HERE / "collect_server.py"), str(pages), str(LATENCY)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
             yield int(process.stdout.readline())

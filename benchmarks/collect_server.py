@@ -1,6 +1,6 @@
 """The server of benchmarks/collect.py: saved pages under any host name, each answer 50 ms late.
 
-    python collect_server.py PAGES SECONDS        (prints its port)
+    python collect_server.py PAGES SECONDS        (prints its port, ends with its standard input)
 
 `/N/ID` is the page PAGES/html/ID.html.gz, whatever N is, sent packed with an ETag; asked for on condition, it is
 answered 304. `/robots.txt` allows everything. HTTP/1.1 with connections kept, on loopback.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 import sys
 from pathlib import Path
 
@@ -70,6 +71,7 @@ class Server(asyncio.Protocol):
 async def serve(pages: Path, seconds: float) -> None:
     held = {file.name.removesuffix(".html.gz"): file.read_bytes() for file in (pages / "html").glob("*.html.gz")}
     server = await asyncio.get_running_loop().create_server(lambda: Server(held, seconds), "127.0.0.1", 0, backlog=1000)
+    asyncio.get_running_loop().add_reader(0, os._exit, 0)  # its standard input ends with who started it
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
