@@ -7,6 +7,7 @@ import html
 import json
 import random
 import string
+import time
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +208,13 @@ def test_nothing_is_masked_in_the_texts_of_real_pages() -> None:
         texts = [page["markdown"] or page["text"] or "" for page in map(json.loads, lines)]
     assert len(texts) > 800
     assert masked([document(text) for text in texts])[1] == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["key" * 300_000, "key=a" + " " * 900_000 + 'b"', "://" + "a:" * 400_000, "key=" * 200_000]
+)
+@pytest.mark.parametrize("path", [".env", ".netrc", ".pgpass", "a.py"])
+def test_text_made_to_take_long_takes_seconds(text: str, path: str) -> None:
+    started = time.perf_counter()
+    text_of(text, kind="code", metadata={"path": path})
+    assert time.perf_counter() - started < 20

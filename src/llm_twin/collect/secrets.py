@@ -8,6 +8,7 @@ hashes and prose.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from html import escape
@@ -24,6 +25,7 @@ MASK = re.compile(rb"\*\*\*masked: ([a-z0-9 ]{1,60})\*\*\*")
 PASSWORD = b"password"
 AWS_KEY = re.compile(rb"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b(?<!EXAMPLE)")  # Kingfisher wants to see its other half as well
 UNMISTAKABLE = 16  # bytes from which a secret is masked wherever else it stands; a shorter one may be a word
+SPREAD = 200  # secrets that are looked for elsewhere; a page with more is made of them
 ROUNDS = 6  # a mask may bring to light what its secret hid; more than two have not been seen
 # Rules need a quote or space behind a token. In Markdown it may be followed by these as well.
 ENDS = bytes.maketrans(b"<>)]},|*", b"        ")
@@ -38,8 +40,8 @@ NO_PASSWORD = re.compile(
 # Files of settings by their names, where every value of a secret's name is one: `.env`, `.env.local`, `prod.env`.
 SETTINGS_FILE = re.compile(r"(^|/)(\.env(\.[\w.-]+)?|[\w.-]+\.env|\.envrc|\.npmrc|\.pypirc|\.netrc|\.pgpass)$", re.I)
 SETTING = re.compile(
-    rb"^[ \t]*(?:export[ \t]+)?[\w.-]*(?:key|token|secret|passw(?:or)?d|passphrase|pwd|credentials?)[\w.-]*"
-    rb"""[ \t]*[=:][ \t]*(["']?)([^\s"'#][^\r\n"']*?)\1[ \t]*(?:[ \t]#[^\r\n]*)?\r?$""",
+    rb"^[ \t]*(?:export[ \t]+)?[\w.-]{0,80}(?:key|token|secret|passw(?:or)?d|passphrase|pwd|credentials?)[\w.-]{0,80}"
+    rb"""[ \t]*[=:][ \t]*(["']?)([^\s"'#][^\r\n"']{0,4000}?)\1[ \t]{0,20}(?:[ \t]#[^\r\n]*)?\r?$""",
     re.I | re.M,
 )
 NETRC = re.compile(rb"\bpassword[ \t]+(\S+)", re.I)
@@ -48,7 +50,7 @@ PGPASS = re.compile(rb"^[^:\r\n#]+:[^:\r\n]*:[^:\r\n]*:[^:\r\n]*:([^\r\n]+)$", r
 
 # What no secret is without: a long run of letters and digits, a password in an address, a key's heading. Most texts
 # have none, pages have one near their beginning: this costs less than it saves, the loading of the rules too.
-SUSPECT = re.compile(rb"[A-Za-z0-9_]{20}|[A-Za-z0-9_-]{32}|://[^/\s]{0,128}:[^/\s]{1,256}@|PRIVATE KEY")
+SUSPECT = re.compile(rb"[A-Za-z0-9_]{20}|[A-Za-z0-9_-]{32}|://[^/\s:@]{0,128}:[^/\s@]{1,256}@|PRIVATE KEY")
 
 
 class Secret(NamedTuple):
@@ -67,8 +69,8 @@ def masked(documents: Sequence[Document]) -> tuple[list[Document], int]:
     """
     known: dict[bytes, bytes] = {}
     done = [_masked(document, known) for document in documents]
-    if spread := {value: label for value, label in known.items() if len(value) >= UNMISTAKABLE}:
-        changed = _replacing(spread)
+    if spread := [each for each in known.items() if len(each[0]) >= UNMISTAKABLE][:SPREAD]:
+        changed = _replacing(dict(spread))
         done = [_masked(document, known, changed) for document in done]
     return done, len({value.replace(b"\\n", b"\n") for value in known})  # JSON's line ends make no other secret
 
@@ -119,7 +121,7 @@ def _without(data: bytes, known: dict[bytes, bytes], path: str | None) -> bytes:
 
 def _found(data: bytes, path: str | None) -> list[Secret]:
     """The secrets in `data`, in order, none touching another or a mask."""
-    secrets = _settings(data) if path and SETTINGS_FILE.search(path) else []
+    secrets = _settings(data, path) if path and SETTINGS_FILE.search(path) else []
     if SUSPECT.search(data):
         secrets += _scanned(data, path)
         if path is not None and (spaced := SENTENCE_END.sub(b" ", data.translate(ENDS))) != data:
@@ -127,9 +129,11 @@ def _found(data: bytes, path: str | None) -> list[Secret]:
     if not secrets:
         return []
     masks = [(found.start(), found.end()) for found in MASK.finditer(data) if found[1] in _labels()]
+    ends = [end for _, end in masks]
     apart: list[Secret] = []
     for secret in sorted(secrets, key=lambda each: (each.start, -each.end)):
-        if any(start < secret.end and secret.start < end for start, end in masks):
+        after = bisect_right(ends, secret.start)  # the first mask that does not end before it
+        if after < len(masks) and masks[after][0] < secret.end:
             continue
         if apart and secret.start < apart[-1].end:
             apart[-1] = apart[-1]._replace(end=max(apart[-1].end, secret.end))
@@ -169,10 +173,11 @@ def _scanned(data: bytes, path: str | None) -> list[Secret]:
     return secrets
 
 
-def _settings(data: bytes) -> list[Secret]:
+def _settings(data: bytes, path: str) -> list[Secret]:
     """The values of secrets' names in a file of settings, whatever they look like."""
-    places = [found.span(2) for found in SETTING.finditer(data)]
-    places += [found.span(1) for pattern in (NETRC, PGPASS) for found in pattern.finditer(data)]
+    others = {"netrc": NETRC, "pgpass": PGPASS}.get(path.rpartition(".")[2].lower())
+    found = others.finditer(data) if others else SETTING.finditer(data)
+    places = [each.span(each.lastindex or 0) for each in found]
     return [Secret(*place, b"setting") for place in places if not NO_PASSWORD.fullmatch(data[slice(*place)])]
 
 
