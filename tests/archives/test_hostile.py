@@ -6,6 +6,7 @@ import io
 import json
 import os
 import struct
+import time
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -89,10 +90,9 @@ def test_a_document_that_is_too_large_fails_alone(tmp_path: Path) -> None:
 
 
 def test_there_is_an_end_to_what_a_whole_archive_unpacks_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "MAX_TOTAL", 1 << 30)
-    path = as_folder(tmp_path / "vault", {f"{number}.md": b"word " * 3_000_000 for number in range(9)})
-    monkeypatch.setattr(container, "MAX_TOTAL", 100 << 20)
-    with pytest.raises(UsageError, match=r"vault unpacks to over 0 GiB; import it in parts"):
+    monkeypatch.setattr(container, "MAX_TOTAL", 1 << 20)
+    path = as_folder(tmp_path / "vault", {f"{number}.md": b"word " * 50_000 for number in range(9)})
+    with pytest.raises(UsageError, match=r"vault unpacks to over 1 MiB; import it in parts"):
         read(path)
 
 
@@ -317,3 +317,36 @@ def test_json_of_any_shape_ends_in_our_errors_alone(value: object, tmp_path_fact
         assert not [each for each in outcome(read(folder / "c.json"))[2] if each[0] == Reason.INTERNAL]
     (folder / "tweets.js").write_text(f"window.YTD.tweet.part0 = {json.dumps([value, {'tweet': value}])}")
     assert not [each for each in outcome(read(folder / "tweets.js"))[2] if each[0] == Reason.INTERNAL]
+
+
+PATTERNS = [" " * 200_000 + "x", "[" * 200_000, "\\[" * 100_000, "`" * 99 + " `" * 50_000, "# " + " #" * 100_000 + "x"]
+PATTERNS += [
+    "…" + "https://" * 50_000 + " x",
+    "\\" * 200_000,
+    "%%" * 3 + " " * 100_000,
+    "<pre>" * 40_000,
+    "<div>" * 50_000,
+]
+PATTERNS += [
+    "</pre>" * 20_000 + "<pre>" * 20_000,
+    "".join("`" * n + " " for n in range(1, 600)),
+    "a " + "\n " * 100_000,
+]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS, ids=lambda text: repr(text[:12]))
+def test_text_that_is_slow_to_match_is_read_in_no_time(tmp_path: Path, pattern: str) -> None:
+    files = {
+        "a.md": pattern,
+        f"n {'ab' * 16}.md": "# N\n\n" + pattern,
+        "tweets.js": script("tweets", [tweet(1, pattern), tweet(2, pattern + "…")]),
+        "Shares.csv": f'Date,ShareLink,ShareCommentary\n,urn:li:share:{7 * 10**18},"{pattern[:130_000]}\n"\n',
+        "Comments.csv": f'Date,Link,Message\n,https://a.example/,"{pattern[:130_000]}"\n',
+        "posts/1_a-0123456789ab.html": MEDIUM_POST.replace("Flour", pattern),
+        "a.xml": wxr(wxr_item("https://ada.example/1/", "publish", "post", pattern)),
+    }
+    started = time.process_time()
+    for name, content in files.items():
+        path = as_folder(tmp_path / name.replace("/", "_"), {name: content})
+        outcome(read(path))
+    assert time.process_time() - started < 10

@@ -146,7 +146,7 @@ def _escaped(text: str, start: int, end: int, in_link: bool) -> str:
             parts += [text[at : found.start()], "\\"]
             at = found.start()
     parts.append(text[at:end])
-    return re.sub(r"[ \t]*[\r\n]\s*", "  \n", "".join(parts))
+    return re.sub(r"(?<![ \t])[ \t]*[\r\n]\s*", "  \n", "".join(parts))
 
 
 def _block_starts(paragraph: str) -> str:

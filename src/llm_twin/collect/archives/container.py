@@ -220,7 +220,7 @@ class Archive:
         """Count unpacked bytes. Raises `UsageError` when the whole archive has more of them than any honest one."""
         self._left -= count
         if self._left < 0:
-            raise UsageError(f"import: {self.path} unpacks to over {MAX_TOTAL // MIB // 1024} GiB; import it in parts")
+            raise UsageError(f"import: {self.path} unpacks to over {MAX_TOTAL // MIB:,} MiB; import it in parts")
 
     def close(self) -> None:
         """Release the files. Closing twice is fine."""

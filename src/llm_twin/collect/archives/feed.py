@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s>]")
 ENTRIES = ("{*}item", "{*}entry")
 CAPTION = re.compile(r"\[/?caption[^\]]{0,500}\]")
-BLOCK = re.compile(r"<(?:p|div|h[1-6]|ul|ol|pre|table|blockquote|figure|section|article)[\s>]", re.I)
+PARAGRAPH = re.compile(r"<p[\s>]", re.I)
+BLOCK = re.compile(r"\s*</?(?:div|h[1-6]|ul|ol|li|table|tr|td|blockquote|figure|section|hr)[\s>/]", re.I)
 PRE = re.compile(r"(<pre[\s>].*?</pre>)", re.S | re.I)
+MOST_PRE = 200  # code blocks that are looked for in one post
 POSTS = {"post", "page", ""}
 # Of WordPress's states; what is waiting for its day is no draft, but not published either.
 UNPUBLISHED = {"draft", "pending", "future", "auto-draft"}
@@ -163,10 +165,20 @@ def _plain(text: str) -> str:
 
 def _markdown(html: str, link: str) -> str:
     html = CAPTION.sub("", html)
-    if not BLOCK.search(html):  # the classic editor leaves paragraphs to blank lines
-        html = "".join(f"<p>{part}</p>" for part in re.split(r"\n\s*\n", html.replace("\r\n", "\n")) if part.strip())
+    if not PARAGRAPH.search(html):
+        html = _with_paragraphs(html)
     tree = body_of(html)
     for element in tree.xpath("//script | //style"):
         element.drop_tree()
     flatten_code(tree)
     return markdown_of(inner(tree), link)
+
+
+def _with_paragraphs(html: str) -> str:
+    """The classic editor leaves paragraphs to blank lines."""
+    pieces = PRE.split(html) if 0 < html.lower().count("<pre") <= MOST_PRE else [html]
+    parts: list[str] = []
+    for number, piece in enumerate(pieces):
+        paragraphs = [piece] if number % 2 else re.split(r"\n[ \t]*\n", piece.replace("\r\n", "\n"))
+        parts += [part if number % 2 or BLOCK.match(part) else f"<p>{part}</p>" for part in paragraphs if part.strip()]
+    return "\n".join(parts)

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attempt, made, reader
-from llm_twin.collect.archives.plain import as_markdown, body_of, day, inner, rows
+from llm_twin.collect.archives.plain import as_markdown, body_of, day, inner, limited, rows
 from llm_twin.collect.extract_trees import select
 from llm_twin.collect.markdown import markdown_of
 from llm_twin.documents import digest
@@ -77,7 +77,7 @@ def _is_article(archive: Archive, path: str) -> bool:
 
 def _shares(archive: Archive, path: str, wanted: Wanted) -> Iterator[Item]:
     with archive.lines(path) as lines:
-        for number, row in rows(lines, *SHARES):
+        for number, row in rows(limited(lines), *SHARES):
             where = f"{path}, row {number}"
             if isinstance(row, Permanent):
                 yield Broken(where, row)
@@ -122,7 +122,7 @@ def _unquoted(text: str) -> str:
 
 def _comments(archive: Archive, path: str, wanted: Wanted) -> Iterator[Item]:
     with archive.lines(path) as lines:
-        for number, row in rows(_doubled(lines), *COMMENTS):
+        for number, row in rows(_doubled(limited(lines)), *COMMENTS):
             where = f"{path}, row {number}"
             if isinstance(row, Permanent):
                 yield Broken(where, row)
@@ -133,7 +133,7 @@ def _comments(archive: Archive, path: str, wanted: Wanted) -> Iterator[Item]:
 def _doubled(lines: Iterable[str]) -> Iterator[str]:
     """Lines whose quotes are escaped as CSV escapes them; of backslashes before a quote, two stand for one."""
     for line in lines:
-        yield re.sub(r'(\\+)"', lambda found: "\\" * (len(found[1]) // 2) + '"' * (1 + len(found[1]) % 2), line)
+        yield re.sub(r'(?<!\\)(\\+)"', lambda found: "\\" * (len(found[1]) // 2) + '"' * (1 + len(found[1]) % 2), line)
 
 
 def _comment(row: dict[str, str], where: str, wanted: Wanted) -> Item:

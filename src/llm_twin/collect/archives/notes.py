@@ -19,10 +19,12 @@ from llm_twin.collect.markdown import link as markdown_link
 from llm_twin.links import domain_of
 
 MARKDOWN = (".md", ".markdown", ".mdown", ".mdx")
-CODE = re.compile(r"(^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\2[`~]*[ \t]*$|\Z)|(`+)(?!`)[^\n]*?(?<!`)\3(?!`))", re.S | re.M)
+CODE = re.compile(
+    r"(^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\2[`~]*[ \t]*$|\Z)|(?<!`)(`+)(?!`)[^\n]{0,1000}?(?<!`)\3(?!`))", re.S | re.M
+)
 WIKI = re.compile(r"(!?)\[\[([^\[\]|#^\n]{0,300})((?:[#^][^\[\]|\n]{0,300})?)(?:\|([^\[\]\n]{0,500}))?\]\]")
-REMARK = re.compile(r"[ \t]*%%.*?%%", re.S)  # Obsidian's, never shown
-HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)|\A\s*([^\n]+)\n=+[ \t]*(?:\n|\Z)")
+REMARK = re.compile(r"[ \t]?%%.*?%%", re.S)  # Obsidian's, never shown
+HEADING = re.compile(r"#[ \t]+([^\n]+)(?:\n|\Z)|([^\n]+)\n=+[ \t]*(?:\n|\Z)")
 DATED = re.compile(r"^(\d{4}-\d\d-\d\d)[-_ ]*")
 DRAFTS = re.compile(r"(?:^|/)_?drafts?/", re.I)
 
@@ -52,6 +54,17 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
         yield from attempt(path, _note, archive, path, base, address, wanted)
 
 
+def headed(text: str) -> tuple[str, str]:
+    """The heading that a text begins with, and what stands below it."""
+    text = text.lstrip()
+    found = HEADING.match(text)
+    if not found:
+        return "", text
+    heading = (found[1] or found[2]).strip()
+    open_end = heading.rstrip("#")  # `# Heading #`, but not `# C#`
+    return (open_end if open_end[-1:].isspace() else heading).strip(), text[found.end() :]
+
+
 def _name(path: str) -> str:
     return path.rpartition("/")[2].rpartition(".")[0]
 
@@ -67,9 +80,9 @@ def _note(archive: Archive, path: str, base: str, address: Callable[[str], str],
     name = _name(path)
     dated = DATED.match(name)
     title = about.title
-    heading = HEADING.match(text)
-    if heading and (not title or words(title) == words(heading[1] or heading[2])):
-        title, text = title or heading[1] or heading[2], text[heading.end() :]
+    heading, rest = headed(text)
+    if heading and (not title or words(title) == words(heading)):
+        title, text = title or heading, rest
     link = about.link or _link(base, path)
     return made(
         wanted,

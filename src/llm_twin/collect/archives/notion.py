@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Item, Left, Wanted, attempt, made, reader
-from llm_twin.collect.archives.notes import HEADING
+from llm_twin.collect.archives.notes import headed
 from llm_twin.collect.archives.plain import body_of, day, inner
 from llm_twin.collect.dates import parsed
 from llm_twin.collect.extract_trees import flatten_code, has_class, select
@@ -23,7 +23,7 @@ VERSION = "notion export 1"
 PAGE = re.compile(r"[ _-]?([0-9a-f]{32})\.(md|html)$")
 TABLE = re.compile(r"\.csv$", re.I)
 TARGET = re.compile(
-    r"\[((?:\\.|[^\]\\\n]){0,500})\]\(((?!https?:|mailto:)[^()\s]{0,1000}?([0-9a-f]{32})\.(?:md|html|csv))\)"
+    r"(?<!\\)\[((?:\\.|[^\[\]\\\n]){0,500})\]\(((?!https?:|mailto:)[^()\s]{0,1000}?([0-9a-f]{32})\.(?:md|html|csv))\)"
 )
 PROPERTY = re.compile(r"^([^\s:#>*\-][^:\n]{0,60}): (.*)$")
 WRITTEN = ("published", "publish date", "date", "created", "created time", "created at")
@@ -52,10 +52,7 @@ def _page(name: str) -> str:
 
 
 def _markdown(archive: Archive, path: str, name: str, wanted: Wanted) -> Item:
-    text = archive.read(path).replace("\r\n", "\n")
-    title = ""
-    if heading := HEADING.match(text):
-        title, text = heading[1] or heading[2], text[heading.end() :]
+    title, text = headed(archive.read(path).replace("\r\n", "\n"))
     properties, text = _properties(text)
     text = TARGET.sub(lambda found: markdown_link(found[1], _page(found[3])), text)
     return _made(wanted, path, name, title, text, properties)

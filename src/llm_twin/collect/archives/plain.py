@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ADDRESS = re.compile(r"https?://\S+")
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")  # which XML can't hold
 MAX_ITEM = 64 << 20  # characters of one item of a JSON array: a conversation with its pictures described
+MAX_LINE = 1 << 20  # characters
 BLOCK = 1 << 20  # characters read at a time
 HEADER_WITHIN = 20  # lines; some exports put notes before the header
 OLDEST = 1990
@@ -85,6 +86,12 @@ def seconds(value: object) -> datetime | None:
         return datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def limited(file: TextIO) -> Iterator[str]:
+    """The lines of a file; what is longer than any line comes in pieces."""
+    while line := file.readline(MAX_LINE):
+        yield line
 
 
 def rows(lines: Iterable[str], *required: str) -> Iterator[tuple[int, dict[str, str] | Permanent]]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attempt, made, reader
-from llm_twin.collect.archives.plain import CONTROLS, day, rows
+from llm_twin.collect.archives.plain import CONTROLS, day, limited, rows
 from llm_twin.collect.markdown import markdown_of
 from llm_twin.collect.sites.substack import cleaned
 from llm_twin.collect.tame import tame
@@ -40,7 +40,7 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     bodies = _bodies(archive)
     site = wanted.site or _site(archive, bodies)
     with archive.lines(table) as lines:
-        for number, row in rows(lines, *COLUMNS):
+        for number, row in rows(limited(lines), *COLUMNS):
             where = f"{table}, row {number}"
             if isinstance(row, Permanent):
                 yield Broken(where, row)

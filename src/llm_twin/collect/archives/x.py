@@ -19,7 +19,9 @@ from llm_twin.errors import LinkError, Permanent, Reason
 VERSION = "x archive 1"
 HEAD = re.compile(rb"^[\s\xef\xbb\xbf]*window\.YTD\.(tweets?|note_tweets?)\.part\d+\s*=")
 POST = "https://x.com/i/status/"  # stays when the author takes another name
-CUT = re.compile(r"\s*(?:…|\.\.\.)\s*(?:https?://\S+\s*)*$")  # where a long post is cut in the list of posts
+# Where a long post is cut in the list of posts; addresses may follow.
+CUT = re.compile(r"(?:…|\.\.\.)(?:\s{0,9}https?://\S+)?(?:\s+https?://\S+)*\s*$")
+TAIL = 200  # characters within which it is cut
 KEY = 48  # characters by which a post and its long form are found together
 THREAD = 1000  # replies within each other, followed upwards
 
@@ -164,9 +166,11 @@ def _text(post: Post, notes: dict[str, list[Post]]) -> str:
 
 def _note(post: Post, text: str, notes: dict[str, list[Post]]) -> Post | None:
     """The long form of a post that is cut."""
-    if not CUT.search(text):
+    at = max(len(text) - TAIL, 0)
+    cut = CUT.search(text[at:])
+    if not cut:
         return None
-    beginning = " ".join(CUT.sub("", text).split())
+    beginning = " ".join(text[: at + cut.start()].split())
     candidates = notes.get(_key(beginning), [])
     fitting = [note for note in candidates if " ".join(str(note["core"]["text"]).split()).startswith(beginning)]
     if not fitting:
