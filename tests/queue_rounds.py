@@ -83,7 +83,7 @@ def outcomes(twin: Twin, run_id: str) -> dict[str, str]:
 
 
 def rounds(address: str, moments: int, seed: int, folder: Path) -> Result:
-    """Kill so many times, each in a fresh warehouse: a file in `folder`, or a database of the server at `address`."""
+    """Kill so many processes at work, each run in a fresh warehouse: a file, or a database on the server `address`."""
     with world() as (server, links):
         options: dict[str, Any] = {"resolve": server.resolve, "allow_private": True, "delay": 0.0, "retries": 0}
         chance = random.Random(seed)
@@ -104,8 +104,9 @@ def rounds(address: str, moments: int, seed: int, folder: Path) -> Result:
         with Twin(Settings.load(**own)) as twin:
             expected, (run,) = contents(twin), twin.runs()
             ends = outcomes(twin, run.id)
-        kills = 0
-        for _ in range(moments):
+        kills = disturbed = 0
+        while kills < moments:
+            disturbed += 1
             own = fresh()
             for _ in range(chance.choice((1, 1, 2))):  # killed again, maybe, as it goes on
                 children = [_start(own, links) for _ in range(chance.choice((1, 1, 2, 3)))]
@@ -125,7 +126,7 @@ def rounds(address: str, moments: int, seed: int, folder: Path) -> Result:
                 assert outcomes(twin, runs[-1].id) == ends, "every link was done once"
                 assert contents(twin) == expected, "nothing is lost, nothing is stored twice"
                 assert not [each for run in runs for each in twin.warehouse.queue.backlog(run.id)], "the queue is empty"
-        return Result(moments, kills, len(expected))
+        return Result(disturbed, kills, len(expected))
 
 
 def _start_server() -> None:
@@ -152,7 +153,7 @@ def _start(options: dict[str, Any], links: list[Link]) -> tuple[BaseProcess, Con
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--moments", type=int, default=100, help="over each warehouse")
+    parser.add_argument("--moments", type=int, default=100, help="kills over each warehouse")
     parser.add_argument("--seed", type=int, default=20240501)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, running_mongod() as address:
