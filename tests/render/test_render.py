@@ -14,7 +14,9 @@ import pytest
 
 from blog import BREAD
 from llm_twin import Settings, Twin
-from llm_twin.documents import Outcome
+from llm_twin.collect.pages import Page
+from llm_twin.collect.web import Web
+from llm_twin.documents import Outcome, now
 from llm_twin.errors import Reason
 from server import Answer, LocalServer, Request
 
@@ -140,10 +142,6 @@ def test_a_script_reaches_nothing_private(script: str, world: LocalServer, tmp_p
     world.route("spa.example", "/redirect", status=302, headers={"location": f"http://127.0.0.1:{world.port}/inside"})
     world.route("127.0.0.1", "/inside", body="secrets of this network " * 20)
     world.route("spa.example", "/evil", body=SHELL.format(DRAW + script.replace("PORT", str(world.port))))
-    from llm_twin.collect.browser import Browser
-    from llm_twin.collect.pages import Page
-    from llm_twin.collect.web import Web
-    from llm_twin.documents import now
 
     async def run() -> str:
         settings = Settings(home=tmp_path, delay=0, retries=0, timeout=15)
@@ -152,7 +150,6 @@ def test_a_script_reaches_nothing_private(script: str, world: LocalServer, tmp_p
             page = Page("http://spa.example/evil", 200, {"content-type": "text/html"}, now(), body)
             return (await web.drawn(page)).text
 
-    assert isinstance(Browser, type)
     text = asyncio.run(run())
     assert "secrets of this network" not in text
     assert "root:x:" not in text
