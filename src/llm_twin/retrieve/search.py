@@ -184,7 +184,7 @@ def _by_document(found: Sequence[Found]) -> list[tuple[str, float]]:
 
 
 def _read(found: list[_Candidate], store: VectorStore) -> list[_Candidate]:
-    """With texts and cards. What was removed meanwhile is left out."""
+    """With texts and cards. Of a document replaced meanwhile, the passage that stands in its place now."""
     whole = store.chunks([chunk.chunk_id for each in found for chunk in each.chunks])
     done = []
     for each in found:
@@ -193,7 +193,11 @@ def _read(found: list[_Candidate], store: VectorStore) -> list[_Candidate]:
             for chunk in each.chunks
             if chunk.chunk_id in whole
         ]
-        if read:
+        if not read:
+            start, score = each.chunks[0].start, each.chunks[0].score
+            now = store.chunks_of(each.document_id, start, start + 1) or store.chunks_of(each.document_id, 0, 1)
+            read = [chunk.model_copy(update={"score": score}) for chunk in now[:1]]
+        if read:  # else deleted
             done.append(replace(each, read=read))
     return done
 
