@@ -1,5 +1,5 @@
-# `make demo` and `make test` set everything up by themselves, in .venv and, for ZenML's tests, .venv-zenml; nothing else
-# is touched.
+# `make demo` and `make test` set everything up by themselves, in .venv and, for ZenML's tests, .venv-zenml. As root
+# on Debian `make test` also installs Chromium, for the tests of pages that JavaScript draws; nothing else is touched.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +10,7 @@ install = { $(BIN)/uv pip install --quiet --python $(1)/bin/python $(2) 2>/dev/n
 COMPILE := $(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --quiet \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade
 
-.PHONY: help setup zenml demo test lock clean
+.PHONY: help setup zenml browser demo test lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -38,10 +38,20 @@ $(ZENML)/.installed: $(VENV)/.installed requirements-zenml.lock
 	@$(call install,$(ZENML),--no-deps --no-build-isolation -e .)
 	@touch $@
 
+browser: $(VENV)/.browser  ## Install Playwright, and Chromium where it is missing and this may install it
+
+$(VENV)/.browser: $(VENV)/.installed requirements-browser.lock
+	@$(call install,$(VENV),--require-hashes --no-deps -r requirements-browser.lock)
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing Debian's chromium for the tests of drawn pages …" && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null 2>&1; \
+	} || echo "no Chromium here: the tests of drawn pages are skipped; on Debian: sudo apt-get install chromium" >&2
+	@touch $@
+
 demo: setup  ## Collect, index and search a bundled sample author: no services, no network
 	@$(BIN)/twin demo
 
-test: setup zenml  ## Tests, lint, types and import contracts
+test: setup zenml browser  ## Tests, lint, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
