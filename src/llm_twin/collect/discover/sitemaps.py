@@ -85,11 +85,7 @@ def read_sitemap(page: Page, site: str, below: str = "/", wanted: Wanted = EVERY
     """One file: the articles of `site` below a path, the newest that are wanted. Raises `Permanent`."""
 
     def fits(item: Found) -> bool:
-        return (
-            urlsplit(item.link).path.startswith(below)
-            and may_be_article(item.link)
-            and on_site(item.link, site)
-        )
+        return urlsplit(item.link).path.startswith(below) and may_be_article(item.link) and on_site(item.link, site)
 
     content = content_of(page)
     if content == "feed":  # which may stand in for a sitemap
