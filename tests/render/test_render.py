@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import select
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -114,46 +117,46 @@ def test_a_machine_without_the_browser_is_told_what_to_install(collect: Collect)
     assert "/nowhere/chromium" in outcome.detail or "pip install 'llm-twin[browser]'" in outcome.detail
 
 
-@needs_browser
-@pytest.mark.parametrize(
-    "script",
-    [
-        "fetch('http://127.0.0.1:PORT/inside').then(a => a.text()).then(t => draw({title: t, text: [t]}))",
-        "fetch('http://inside.example/inside').then(a => a.text()).then(t => draw({title: t, text: [t]}))",
-        "fetch('/redirect').then(a => a.text()).then(t => draw({title: t, text: [t]}))",
-        "new WebSocket('ws://127.0.0.1:PORT/inside')",
-        "navigator.sendBeacon('http://127.0.0.1:PORT/inside', 'x')",
-        "navigator.serviceWorker && navigator.serviceWorker.register('http://127.0.0.1:PORT/inside')",
-        "location = 'http://127.0.0.1:PORT/inside'",
-        "location = 'file:///etc/passwd'",
-        "location = 'chrome://version'",
-        "window.open('http://127.0.0.1:PORT/inside')",
-        "document.body.innerHTML += '<iframe src=http://127.0.0.1:PORT/inside></iframe><img src=http://127.0.0.1:PORT/inside>'",
-        "document.body.innerHTML += '<iframe src=file:///etc/passwd></iframe>'",
-        "document.head.innerHTML += '<link rel=preconnect href=http://127.0.0.1:PORT><link rel=prefetch href=http://127.0.0.1:PORT/inside>'",
-        "const a = document.createElement('a'); a.href = 'http://127.0.0.1:PORT/inside'; a.download = 'x'; a.click()",
-        "new RTCPeerConnection({iceServers: [{urls: 'stun:127.0.0.1:PORT'}]}).createDataChannel('x')",
-        "new EventSource('http://127.0.0.1:PORT/inside')",
-        "new Worker(URL.createObjectURL(new Blob([`fetch('http://127.0.0.1:PORT/inside')`])))",
-    ],
+ESCAPES = (
+    "fetch('http://127.0.0.1:PORT/inside').then(a => a.text()).then(t => draw({title: t, text: [t]}))",
+    "fetch('http://inside.example/inside').then(a => a.text()).then(t => draw({title: t, text: [t]}))",
+    "fetch('/redirect').then(a => a.text()).then(t => draw({title: t, text: [t]}))",
+    "new WebSocket('ws://127.0.0.1:PORT/inside')",
+    "navigator.sendBeacon('http://127.0.0.1:PORT/inside', 'x')",
+    "navigator.serviceWorker && navigator.serviceWorker.register('http://127.0.0.1:PORT/inside')",
+    "location = 'http://127.0.0.1:PORT/inside'",
+    "location = 'file:///etc/passwd'",
+    "location = 'chrome://version'",
+    "window.open('http://127.0.0.1:PORT/inside')",
+    "document.body.innerHTML += '<iframe src=http://127.0.0.1:PORT/inside></iframe><img src=http://127.0.0.1:PORT/inside>'",
+    "document.body.innerHTML += '<iframe src=file:///etc/passwd></iframe>'",
+    "document.head.innerHTML += '<link rel=preconnect href=http://127.0.0.1:PORT><link rel=prefetch href=http://127.0.0.1:PORT/inside>'",
+    "const a = document.createElement('a'); a.href = 'http://127.0.0.1:PORT/inside'; a.download = 'x'; a.click()",
+    "new RTCPeerConnection({iceServers: [{urls: 'stun:127.0.0.1:PORT'}]}).createDataChannel('x')",
+    "new EventSource('http://127.0.0.1:PORT/inside')",
+    "new Worker(URL.createObjectURL(new Blob([`fetch('http://127.0.0.1:PORT/inside')`])))",
 )
-def test_a_script_reaches_nothing_private(script: str, world: LocalServer, tmp_path: Path) -> None:
+
+
+@needs_browser
+def test_a_script_reaches_nothing_private(world: LocalServer, tmp_path: Path) -> None:
     """`spa.example` alone is let through; the server's other names lead to a private address."""
     world.route("spa.example", "/redirect", status=302, headers={"location": f"http://127.0.0.1:{world.port}/inside"})
     world.route("127.0.0.1", "/inside", body="secrets of this network " * 20)
-    world.route("spa.example", "/evil", body=SHELL.format(DRAW + script.replace("PORT", str(world.port))))
 
-    async def run() -> str:
-        settings = Settings(home=tmp_path, delay=0, retries=0, timeout=15)
-        async with Web(settings) as web:
-            body = SHELL.format(DRAW + script.replace("PORT", str(world.port))).encode()
-            page = Page("http://spa.example/evil", 200, {"content-type": "text/html"}, now(), body)
-            return (await web.drawn(page)).text
+    async def drawn(script: str, web: Web) -> str:
+        body = SHELL.format(DRAW + script.replace("PORT", str(world.port))).encode()
+        return (await web.drawn(Page("http://spa.example/evil", 200, {"content-type": "text/html"}, now(), body))).text
 
-    text = asyncio.run(run())
-    assert "secrets of this network" not in text
-    assert "root:x:" not in text
-    assert not world.requests
+    async def run() -> None:
+        async with Web(Settings(home=tmp_path, delay=0, retries=0, timeout=15)) as web:
+            for script in ESCAPES:
+                text = await drawn(script, web)
+                assert "secrets of this network" not in text, script
+                assert "root:x:" not in text, script
+                assert not world.requests, script
+
+    asyncio.run(run())
 
 
 @needs_browser
@@ -193,24 +196,31 @@ def test_robots_and_size_hold_for_what_is_drawn(collect: Collect, world: LocalSe
 
 @needs_browser
 def test_nothing_of_the_browser_is_left(collect: Collect, tmp_path: Path, world: LocalServer) -> None:
-    def browsers() -> set[str]:
-        found = set()
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (process / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"--host-resolver-rules=MAP" in words and b"0.0.0.0:1" in words:
-                found.add(process.name)
+    def processes() -> dict[str, str]:
+        """Every process with its parent."""
+        found = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                found[stat.parent.name] = stat.read_text("utf-8", "replace").rpartition(")")[2].split()[1]
         return found
 
-    during: set[str] = set()
+    def ours() -> set[str]:
+        """Those that this one started, and those that they did."""
+        parents, found = processes(), {str(os.getpid())}
+        while more := {child for child, parent in parents.items() if parent in found} - found:
+            found |= more
+        return found - {str(os.getpid())}
+
+    before, during = ours(), set[str]()
 
     def answer(request: Request) -> Answer:
-        during.update(browsers())
+        during.update(ours() - before)
         return Answer(json.dumps(STORY), 200, {"content-type": "application/json"})
 
     world.route("spa.example", "/story.json", answer)
     assert collect()[0].status == "new"
-    assert during
-    assert not during & browsers()
+    assert len(during) > 2
+    for pid in during:
+        with suppress(ProcessLookupError):  # it has ended already
+            ended, _, _ = select.select([os.pidfd_open(int(pid))], [], [], 10)
+            assert ended, f"process {pid} goes on"
