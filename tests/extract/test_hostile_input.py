@@ -189,3 +189,16 @@ def test_real_pages_cut_in_two_are_read() -> None:
         for cut in (len(body) // 3, len(body) // 2):
             assert read(body[:cut])
             assert read(body[cut:])
+
+
+@pytest.mark.parametrize("mark", ["\x1b", "\x00", "\x0c", "\ufffe", "&#27;", "&#x1;", "&#xFFFF;", "&#0;"])
+def test_control_characters_cost_no_text(mark: str) -> None:
+    paragraph = (
+        f"Rye wants more{mark} water\n than wheat does, and less time in the oven than anybody would{mark} think."
+    )
+    code = f"<pre>bake(1){mark}\nrest(2)</pre><p><a href='/{mark}'> </a></p>"
+    html = f"<h1>Bread{mark}</h1>{f'<p>{paragraph}</p>' * 4}{code}"
+    found = extract(f"<html><body><article>{html}</article></body></html>", URL)
+    assert "Rye wants more water than wheat does" in found.text
+    assert "bake(1)\nrest(2)" in found.markdown
+    assert not {"\x1b", "\x00", "\x01"} & set(found.text)

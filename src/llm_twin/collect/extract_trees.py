@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 LANGUAGE_CLASS = re.compile(r"(?:^|\s)(?:language-|lang-|highlight-source-|brush:\s*)([\w+#.]{1,20})")
 NO_LANGUAGE = {"plaintext", "text", "txt", "plain", "none", "nohighlight", "default", "undefined"}
 UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what no tree may hold
+UNWRITABLE_REFERENCE = re.compile(
+    r"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01]|6553[45])(?!\d)|x0*(?:[0-8bcef]|1[\da-f]|fff[ef])(?![\da-f]));?", re.I
+)
 GUTTER_CELL = "td[contains(@class, 'gutter') or contains(@class, 'lineno')]"
 GUTTERS = (
     f"descendant::{GUTTER_CELL} | "
@@ -30,9 +33,15 @@ def parse(html: str) -> HtmlElement | None:
     parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False)
     try:
         # As bytes: a text with an encoding in its XML declaration would be refused.
-        return document_fromstring(tame(bounded(html).replace("\0", "")).encode("utf-8", "replace"), parser=parser)
+        return document_fromstring(_writable(tame(bounded(html))).encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, ValueError):
         return None
+
+
+def _writable(source: str) -> str:
+    """The source without control characters, which parsers take in but no tree lets be written."""
+    source = UNWRITABLE.sub("", source)
+    return UNWRITABLE_REFERENCE.sub("", source) if "&#" in source else source
 
 
 def body_of(tree: HtmlElement) -> HtmlElement:
