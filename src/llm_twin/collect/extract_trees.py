@@ -40,7 +40,7 @@ def parse(html: str) -> HtmlElement | None:
 
 def _writable(source: str) -> str:
     """The source without control characters, which parsers take in but no tree lets be written."""
-    source = UNWRITABLE.sub("", source)
+    source = UNWRITABLE.sub("", source.replace("\f", " "))
     return UNWRITABLE_REFERENCE.sub("", source) if "&#" in source else source
 
 
