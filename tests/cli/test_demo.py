@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from llm_twin import Twin, cli
 from llm_twin.demo.sample import BOILERPLATE, QUESTIONS
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "demo"
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A home for demos, which take turns at their port: on another one, their links would be others."""
+    with FileLock(Path(tempfile.gettempdir(), "llm-twin-demo-test.lock")):
+        yield tmp_path / "demo"
 
 
 def demo(home: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:

@@ -24,6 +24,7 @@ from server import LocalServer
 HERE = Path(__file__).parent
 ELSEWHERE = {"repository": "tests/repositories"}  # they read no pages
 ELSEWHERE |= dict.fromkeys(("github_user", "devto", "hashnode"), "tests/discover")
+ELSEWHERE["plain"] = "tests/kill"  # a site of those tests
 PAGES = sorted(HERE.glob("*/*.html"))
 
 
