@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 INTERVAL = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?", re.I)
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=366)
-NAP = 60.0  # seconds; a machine that was put to sleep is late by no more than this
+NAP = 1.0  # seconds that waiting may be late: after the machine slept, or a signal came just before a nap
 
 
 class Round(Value):
