@@ -1,4 +1,4 @@
-"""Any article or post on the open web. Other sites build on `fetch_html`, `generic` and `document`."""
+"""Any article or post on the open web. Other sites build on `read`, `generic` and `document`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from llm_twin.collect.crawlers import parser_for
+from llm_twin.collect.crawlers import Parse, parser_for
 from llm_twin.collect.discover import content_of
 from llm_twin.collect.extract import Extraction, extract
 from llm_twin.collect.not_articles import not_article
@@ -24,23 +24,34 @@ TITLE_LENGTH = 80  # characters of the first line, for what has no title
 
 async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     """The article behind `link`, by the parser of its platform where the page shows one."""
-    yield await _found(link, web)
+    yield await read(link, web, document_of)
 
 
-async def _found(link: Link, web: Web) -> Document:
+async def read(link: Link, web: Web, parse: Parse) -> Document:
+    """What `parse` makes of the page behind a link, drawn by a browser where `settings.render` says so.
+
+    "auto" draws a page that scripts would have to fill: one without text, or that `parse` finds `EMPTY`.
+    """
     page, render = None, web.settings.render
     try:
         # Where all are drawn, the same page as before may be drawn otherwise.
         page = await fetch_html(link.url, web.against(None) if render == "always" else web)
         if render != "always":
-            return await web.compute(document_of, page, link)
+            return await web.compute(parse, page, link)
     except Permanent as error:
         page = error.page if isinstance(error, Shell) else page
         if not page or error.reason is not Reason.EMPTY or render == "never" or b"<script" not in page.body.lower():
             raise
         if missing := web.no_browser:
             raise Permanent(Reason.EMPTY, f"{error.detail}; {missing}") from None
-    return await web.compute(document_of, await web.drawn(page), link)
+    return await web.compute(_parsed, await web.drawn(page), link, parse)
+
+
+def _parsed(page: Page, link: Link, parse: Parse) -> Document:
+    """What a page shows once it is drawn, which may be a wall as well. Raises `Permanent`."""
+    if found := wall(page):
+        raise Permanent(*found)
+    return parse(page, link)
 
 
 async def fetch_html(url: str, web: Web) -> Page:

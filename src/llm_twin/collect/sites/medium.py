@@ -14,7 +14,7 @@ from llm_twin.collect.discover.feeds import read_feed
 from llm_twin.collect.extract import Extraction, describe, extract
 from llm_twin.collect.markdown import without_marks
 from llm_twin.collect.medium_state import VERSION, Entity, State, body
-from llm_twin.collect.sites.article import document, fetch_html
+from llm_twin.collect.sites.article import document, read
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import Document, Link
 from llm_twin.errors import Permanent, Reason
@@ -55,8 +55,7 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     short = urlsplit(link.url).hostname == "link.medium.com"
     if post_id(link.url) is None and not short:
         raise Permanent(Reason.LIST_PAGE, "a Medium profile or list, not a story: collect its stories with --expand")
-    page = await fetch_html(link.url, web)
-    yield await web.compute(parse, page, link)
+    yield await read(link, web, parse)
 
 
 @expander("medium", "medium.com", ".medium.com", path=is_list)

@@ -21,7 +21,7 @@ from llm_twin.collect.extract import describe
 from llm_twin.collect.extract_metadata import moment
 from llm_twin.collect.extract_trees import has_class, select
 from llm_twin.collect.markdown import markdown_of, plain_of
-from llm_twin.collect.sites.article import document, fetch_html, generic
+from llm_twin.collect.sites.article import document, generic, read
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import Document, Link
 from llm_twin.errors import Permanent, Reason
@@ -69,8 +69,7 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     """The post behind the link."""
     if is_list(urlsplit(link.url).path):
         raise Permanent(Reason.LIST_PAGE, LIST_PAGE)
-    page = await fetch_html(link.url, web)
-    yield await web.compute(parse, page, link)
+    yield await read(link, web, parse)
 
 
 @expander("substack", ".substack.com", path=is_list)
