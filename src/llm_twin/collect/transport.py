@@ -10,26 +10,27 @@ import re
 import ssl
 import urllib.request
 from collections import OrderedDict
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.util import find_spec
 
 import httpcore2
 import httpx2
 
 from llm_twin.collect.addresses import Resolver
+from llm_twin.collect.streams import Backend
 from llm_twin.errors import ConfigError, LinkError, Permanent, Reason, Transient
 
 CONNECT_SECONDS = 10.0  # for all addresses of a host together; a dead host should not hold a link for long
 MAX_ADDRESSES = 4  # tried per host
 H2_EVENT = re.compile(r"<(StreamReset|ConnectionTerminated) .*?error_code:(\w+)")
+ENCODINGS = "gzip, deflate, br, zstd"
 KEPT_HOSTS = 20  # whose connections are kept while nothing is asked of them
 
 
-class CheckedBackend(httpcore2.AnyIOBackend):
+class CheckedBackend(Backend):
     """Opens TCP connections to what the resolver lets through, one address after the other."""
 
     def __init__(self, resolver: Resolver) -> None:
@@ -139,6 +140,7 @@ class Transport(httpx2.AsyncBaseTransport):
             headers=response.headers,
             stream=Body(response.stream, connections, abandon),
             extensions=response.extensions,
+            request=request,
         )
 
     async def _connections(self, origin: tuple[bytes, bytes, int | None]) -> Connections:
@@ -159,7 +161,7 @@ class Transport(httpx2.AsyncBaseTransport):
 
 
 class Wire:
-    """The clients requests go out by: straight to checked addresses, or through the environment's proxy.
+    """The ways that requests go out by: straight to checked addresses, or through the environment's proxy.
 
     `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` count. A proxy looks names
     up itself; what can be known of them here is checked before it is asked. Raises `ConfigError` for settings of the
@@ -172,16 +174,16 @@ class Wire:
             context = httpx2.create_ssl_context()
         except OSError as error:  # SSLError, too
             raise ConfigError(f"no certificates to check TLS by, see SSL_CERT_FILE: {error}") from None
-        self._direct = _client(Transport(context, CheckedBackend(resolver)))
+        self._direct = Transport(context, CheckedBackend(resolver))
         # macOS and Windows add proxies of their system settings, as for every urllib program.
         self._proxied = {
-            scheme: (_client(Transport(context, proxy=proxy)), f" through the proxy {proxy.url.host.decode()}")
+            scheme: (Transport(context, proxy=proxy), f" through the proxy {proxy.url.host.decode()}")
             for scheme in ("http", "https")
             if (proxy := _proxy(scheme, context))
         }
 
-    async def client(self, url: httpx2.URL) -> tuple[httpx2.AsyncClient, str]:
-        """The client for a URL, and words on its way there for errors.
+    async def way(self, url: httpx2.URL) -> tuple[Transport, str]:
+        """What sends requests to a URL, and words on the way there for errors.
 
         Raises `Permanent(PRIVATE_ADDRESS)` for a host that is private, as far as that is known ahead of a proxy.
         """
@@ -195,15 +197,22 @@ class Wire:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for client in (self._direct, *(client for client, _ in self._proxied.values())):
-            await client.aclose()
+        for transport in (self._direct, *(transport for transport, _ in self._proxied.values())):
+            await transport.aclose()
 
 
-def _client(transport: httpx2.AsyncBaseTransport) -> httpx2.AsyncClient:
-    nothing_kept = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    # No netrc passwords, no proxies beside ours; the time limits are the caller's, but for connecting.
-    limits = httpx2.Timeout(None, connect=CONNECT_SECONDS)
-    return httpx2.AsyncClient(transport=transport, trust_env=False, cookies=nothing_kept, timeout=limits)
+def request(
+    method: str, url: httpx2.URL, headers: Mapping[str, str], seconds: float, content: bytes | None = None
+) -> httpx2.Request:
+    """A request whose single steps may take `seconds`, connecting less.
+
+    Without httpx2's client: its redirects, cookies and settings are not wanted here, and take a third of the CPU time.
+    """
+    # A read gives up a little before the whole does: it marks its connection as dead, while the whole would leave an
+    # HTTP/2 connection to be used, and waited for, again.
+    times = {"connect": min(CONNECT_SECONDS, seconds / 2), "read": 0.9 * seconds, "write": seconds, "pool": seconds}
+    sent = {"accept-encoding": ENCODINGS, "connection": "keep-alive", **headers}
+    return httpx2.Request(method, url, headers=sent, content=content, extensions={"timeout": times})
 
 
 def _proxy(scheme: str, context: ssl.SSLContext) -> httpcore2.Proxy | None:

@@ -150,7 +150,7 @@ class Web:
         """What the script of a page that is being drawn asks for, without waiting for turns: a browser does not."""
         import httpx2
 
-        from llm_twin.collect.transport import CONNECT_SECONDS, network_errors
+        from llm_twin.collect.transport import network_errors, request
 
         if not self._wire:
             raise RuntimeError("Web is used outside of `async with`")
@@ -158,10 +158,9 @@ class Web:
         for _ in range(MAX_REDIRECTS + 1):
             url = _ascii(url)
             with network_errors(host_of(url)):
-                client, _way = await self._wire.client(httpx2.URL(url))
-                times = httpx2.Timeout(limit, connect=min(CONNECT_SECONDS, limit / 2))
-                request = client.build_request(method, url, headers=sent, content=body, timeout=times)
-                response = await client.send(request, stream=True)
+                sending = request(method, httpx2.URL(url), sent, limit, body)
+                transport, _way = await self._wire.way(sending.url)
+                response = await transport.handle_async_request(sending)
                 try:
                     page = Page(url, response.status_code, dict(response.headers), now(), await body_of(response, most))
                 finally:
@@ -242,7 +241,7 @@ class Web:
         """One request and its answer. Bodies of errors and redirects are cut, so are others if `cut_at` says so."""
         import httpx2
 
-        from llm_twin.collect.transport import CONNECT_SECONDS, network_errors
+        from llm_twin.collect.transport import network_errors, request
 
         if not self._wire:
             raise RuntimeError("Web is used outside of `async with`")
@@ -252,23 +251,23 @@ class Web:
             try:
                 async with asyncio.timeout(limit):
                     with network_errors(host):
-                        client, way = await self._wire.client(httpx2.URL(url))
+                        target = httpx2.URL(url)
+                        transport, way = await self._wire.way(target)
                     with network_errors(host + way):
                         sent = {"user-agent": self.settings.user_agent, "accept": ACCEPT}
                         sent |= {name.lower(): value for name, value in headers.items()}
-                        # A read gives up a little before the whole does: it marks its connection as dead, while the
-                        # whole would leave an HTTP/2 connection to be used, and waited for, again.
-                        times = httpx2.Timeout(limit, connect=min(CONNECT_SECONDS, limit / 2), read=0.9 * limit)
-                        request = client.build_request("GET", url, headers=sent, timeout=times)
-                        cookies.set_cookie_header(request)
-                        response = await client.send(request, stream=True)
+                        sending = request("GET", target, sent, limit)
+                        if cookies:
+                            cookies.set_cookie_header(sending)
+                        response = await transport.handle_async_request(sending)
                         try:
                             body = await body_of(response, self.settings.max_page_bytes, cut_at)
                         finally:
                             await response.aclose()
             except TimeoutError:
                 raise Transient(Reason.TIMEOUT, f"{host} gave no complete answer within {limit:g} s") from None
-        cookies.extract_cookies(response)
+        if "set-cookie" in response.headers:
+            cookies.extract_cookies(response)
         page = Page(url, response.status_code, dict(response.headers), now(), body)
         self._pace.answered(host, page)
         return page
