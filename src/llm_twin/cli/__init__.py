@@ -23,6 +23,7 @@ COMMANDS = {
     "authors": ("authors", "List the authors with their documents."),
     "forget": ("forget", "Remove an author or a link from warehouse and index."),
     "import": ("imports", "Store the documents of an export: a zip, a folder or a file."),
+    "login": ("login", "Sign in where you are the author, and see where you are signed in."),
     "extract": ("extract", "Show what would be stored of a page."),
     "zenml": ("zenml", "Show ZenML's dashboard and runs, and give it the settings."),
     "doctor": ("doctor", "Check settings, services and installed parts."),

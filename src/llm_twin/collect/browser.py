@@ -119,7 +119,7 @@ class Browser:
                 self._chromium = await playwright.chromium.launch(
                     executable_path=path,
                     args=[*FLAGS],
-                    chromium_sandbox=_sandboxed(),
+                    chromium_sandbox=sandboxed(),
                     timeout=1000 * START_SECONDS,
                     handle_sigint=False,
                     handle_sigterm=False,
@@ -201,7 +201,7 @@ def _passed(page: Page) -> dict[str, str]:
     return {name: value for name, value in page.headers.items() if name not in NOT_PASSED}
 
 
-def _sandboxed() -> bool:
+def sandboxed() -> bool:
     """Chromium refuses its sandbox to root, as in most containers."""
     import os
 

@@ -1,7 +1,7 @@
 """Polite and safe HTTP: robots.txt, a pause per host, retries, size and time limits, no private addresses.
 
 Every failure is a `LinkError` with its reason. Nothing is remembered from one `get` to the next but robots.txt rules
-and when each host was asked last; cookies live as long as one chain of redirects.
+and when each host was asked last; cookies live as long as one chain of redirects, but for those of saved sessions.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from llm_twin.collect.pace import MAX_WAIT, OVERLOAD, Closed, Pace
 from llm_twin.collect.pages import REDIRECTS, Page, Shell, Unchanged, validators
 from llm_twin.collect.robots import MAX_BYTES as ROBOTS_BYTES
 from llm_twin.collect.robots import Robots
+from llm_twin.collect.sessions.signed import Signed
+from llm_twin.collect.sessions.store import Session
 from llm_twin.documents import Seen, now
 from llm_twin.errors import Permanent, Reason, Transient
 from llm_twin.links import ascii_host, host_of, parse_link
@@ -39,6 +41,7 @@ ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 MAX_REDIRECTS = 10
 
 P = ParamSpec("P")
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -57,6 +60,7 @@ class Web:
         self._wire: Wire | None = None
         self._workers: Workers | None = None
         self._browser = Browser(settings, self._asked_for)
+        self.signed = Signed(settings.home)
         self._before: Seen | None = None
         self._seen: list[Seen] | None = None  # by views alone
 
@@ -128,6 +132,22 @@ class Web:
             raise RuntimeError("Web is used outside of `async with`")
         return await self._workers.run(function, *args, **options)
 
+    async def read(self, parse: Callable[[Page, A], T], page: Page, link: A) -> T:
+        """`compute` for a page that a session may have opened. Raises `Permanent(LOGIN_EXPIRED)` if it is over."""
+        try:
+            return await self.compute(parse, page, link)
+        except Permanent as error:
+            raise self.signed.refused(error, page) from None
+
+    @property
+    def resolver(self) -> Resolver:
+        """What says which addresses may be connected to."""
+        return self._resolver
+
+    def save(self, session: Session) -> Session:
+        """Save a session, which is used from now on."""
+        return self.signed.save(session)
+
     @property
     def no_browser(self) -> str:
         """Why no page can be drawn here, with what to do about it; "": one can."""
@@ -177,7 +197,12 @@ class Web:
 
     async def _page(self, url: str, headers: Mapping[str, str], robots: bool) -> Page:
         before = self._before if self._before and self._before.url == url else None
-        page = await self._follow(url, headers, robots=robots, before=before)
+        try:
+            return self._let_through(await self._follow(url, headers, robots=robots, before=before), url, before)
+        except Permanent as error:
+            raise self.signed.refused(error, None, url) from None
+
+    def _let_through(self, page: Page, url: str, before: Seen | None) -> Page:
         if before and page.status == 304:
             raise Unchanged(before)
         if before and page.status == 200 and page.seen(url).body_digest == before.body_digest:
@@ -204,7 +229,8 @@ class Web:
         """The page at the end of the redirects, whatever its status."""
         import httpx2
 
-        start, cookies = urlsplit(url), httpx2.Cookies()
+        start, jar = urlsplit(url), self.signed.jar()
+        cookies = httpx2.Cookies(jar)
         for hop in range(MAX_REDIRECTS + 1):
             if robots:
                 await self._obey(url, redirected=hop > 0)
@@ -212,6 +238,8 @@ class Web:
             sent = dict(headers) if own else {}
             if before and url == (before.page_url or before.url):  # another page's validators would mean nothing
                 sent |= validators(before)
+            if not cut_at:
+                self.signed.add(jar, url)
             page = await self._fetch(url, sent, cookies, cut_at)
             target = page.forward
             if not target:

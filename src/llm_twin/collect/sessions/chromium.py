@@ -1,0 +1,101 @@
+"""A real Chromium that is signed in: as it is, without disguise, by a tunnel to checked addresses.
+
+Needs `llm-twin[login]`, or `llm-twin[browser]`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llm_twin.collect.addresses import Resolver
+from llm_twin.collect.browser import FLAGS, NAMES, START_SECONDS, sandboxed
+from llm_twin.collect.sessions.cookies import Cookie, for_browser, read_cookies
+from llm_twin.collect.sessions.tunnel import tunnel
+from llm_twin.errors import ConfigError
+from llm_twin.settings import Settings
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext
+
+HINT = "pip install 'llm-twin[login]', and apt install chromium or playwright install chromium"
+KEPT = tuple(
+    flag for flag in FLAGS if not flag.startswith(("--host-resolver", "--proxy", "--js-flags", "--disable-gpu"))
+)
+SECRET = ("PASSWORD", "TOKEN", "SECRET", "KEY")  # in names of variables that no browser has to know
+
+
+def missing(settings: Settings) -> str:
+    """Why no browser can be opened here, with what to do about it; "": one can."""
+    if find_spec("playwright") is None:
+        return f"no browser here; {HINT}"
+    if settings.browser and not Path(settings.browser).is_file():
+        return f"TWIN_BROWSER: there is no {settings.browser}"
+    return ""
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings,
+    resolver: Resolver,
+    cookies: Iterable[Cookie] = (),
+    *,
+    allowed: Callable[[str], bool],
+    window: bool = False,
+) -> AsyncIterator[BrowserContext]:
+    """A browser with these cookies, headless unless it is a `window`; it reaches the hosts that are `allowed`.
+
+    Raises `ConfigError` where there is none, or no screen to open a window on.
+    """
+    if why := missing(settings):
+        raise ConfigError(why)
+    from playwright.async_api import Error, async_playwright
+
+    options: dict[str, Any] = {"no_viewport": True} if window else {"viewport": {"width": 1280, "height": 1600}}
+    async with tunnel(resolver, allowed) as proxy, async_playwright() as playwright:
+        try:
+            chromium = await playwright.chromium.launch(
+                executable_path=settings.browser or next(filter(None, map(shutil.which, NAMES)), None),
+                headless=not window,
+                args=[
+                    *KEPT,
+                    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+                    f"--proxy-server={proxy}",
+                    "--proxy-bypass-list=<-loopback>",
+                ],
+                env={name: value for name, value in os.environ.items() if not name.upper().endswith(SECRET)},
+                chromium_sandbox=sandboxed(),
+                timeout=1000 * START_SECONDS,
+                handle_sigint=False,
+                handle_sigterm=False,
+                handle_sighup=False,
+            )
+        except Error as error:
+            raise ConfigError(_unopened(str(error), window)) from None
+        try:
+            context = await chromium.new_context(accept_downloads=False, service_workers="block", **options)
+            await context.add_cookies(for_browser(cookies))  # type: ignore[arg-type]  # a TypedDict of the same fields
+            yield context
+        finally:
+            await chromium.close()
+
+
+async def cookies_of(context: BrowserContext) -> list[Cookie]:
+    """All cookies that the browser has by now, but for those of lone names."""
+    import json
+
+    found = await context.cookies()
+    return read_cookies(json.dumps(found), "the browser") if found else []
+
+
+def _unopened(said: str, window: bool) -> str:
+    if "Executable doesn't exist" in said:
+        return f"no browser here; {HINT}"
+    if window and ("Missing X server" in said or "DISPLAY" in said or "ozone" in said):
+        return "no screen here to open a window on; sign in elsewhere and bring the cookies: --import-cookies FILE"
+    return f"the browser does not start: {said.strip().partition(chr(10))[0][:200]}"

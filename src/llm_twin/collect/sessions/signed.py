@@ -1,0 +1,93 @@
+"""The saved sessions as requests use them: read when a host of theirs is first asked, sent to nobody else."""
+
+from __future__ import annotations
+
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_twin.collect.sessions.cookies import jar_of
+from llm_twin.collect.sessions.sites import Site, site_of
+from llm_twin.collect.sessions.store import Session, Sessions
+from llm_twin.errors import Permanent, Reason
+from llm_twin.links import host_of
+
+if TYPE_CHECKING:
+    from llm_twin.collect.pages import Page
+
+WALLS = (Reason.LOGIN_REQUIRED, Reason.PAYWALL)
+
+
+class Signed:
+    """Where a run is signed in."""
+
+    def __init__(self, home: Path) -> None:
+        self._store = Sessions(home)
+        self._names: list[str] | None = None
+        self._sessions: dict[str, Session | None] = {}  # by host
+
+    def session(self, host: str) -> Session | None:
+        """The session of the site that a host belongs to, whatever its state."""
+        if self._names is None:
+            self._names = self._store.names()
+        if not self._names:
+            return None
+        if host not in self._sessions:
+            self._sessions[host] = self._store.for_host(host)
+        return self._sessions[host]
+
+    def jar(self) -> CookieJar:
+        """A jar for one chain of redirects: each host gets its own cookies alone."""
+        return jar_of(())
+
+    def add(self, jar: CookieJar, url: str) -> None:
+        """Put the session's cookies into the jar of a chain that has come to `url`, but for those it has renewed.
+
+        By https alone, and not for sites that want a browser.
+        """
+        if not url.startswith("https:"):
+            return
+        session = self.session(host_of(url))
+        if session and not session.problem and not session.at.browser_only:
+            known = {(cookie.domain, cookie.path, cookie.name) for cookie in jar}
+            for cookie in jar_of(session.cookies):
+                if (cookie.domain, cookie.path, cookie.name) not in known:
+                    jar.set_cookie(cookie)
+
+    def refused(self, error: Permanent, page: Page | None, url: str = "") -> Permanent:
+        """What an error means where there is a session, or might be one: the command that helps is named."""
+        if error.reason not in WALLS or not (url or page):
+            return error
+        host = host_of(page.url if page else url)
+        session = self.session(host)
+        site = session.at if session else site_of(host)
+        if not site or "twin login" in error.detail:
+            return error
+        if session and self._over(session, error, page):
+            if not session.problem:
+                self._mark(session, "expired")
+            told = f"{site.name} takes the saved session no longer; sign in again: {site.renew}"
+            return Permanent(Reason.LOGIN_EXPIRED, told)
+        if session:
+            return Permanent(error.reason, f"{error.detail}; the account that is signed in may not read it")
+        return Permanent(error.reason, f"{error.detail}; to sign in: {site.renew}")
+
+    def _over(self, session: Session, error: Permanent, page: Page | None) -> bool:
+        if session.problem or error.reason is Reason.LOGIN_REQUIRED or session.state == "expired":
+            return True
+        return bool(page and session.at.shows_stranger(page.text))
+
+    def stop(self, site: Site, reason: Reason) -> None:
+        """Write down that a site has ended a session or wants to see a person: it is asked for nothing more with it."""
+        if session := self.session(site.domains[0]):
+            self._mark(session, "blocked" if reason is Reason.BLOCKED else "expired")
+
+    def _mark(self, session: Session, problem: str) -> None:
+        self._store.mark(session.site, "blocked" if problem == "blocked" else "expired")
+        self._sessions.clear()
+
+    def save(self, session: Session) -> Session:
+        """Save a session and use it."""
+        self._sessions.clear()
+        self._names = None
+        return self._store.put(session)

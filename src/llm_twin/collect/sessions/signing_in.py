@@ -1,0 +1,218 @@
+"""Signing in: by the user in a window, or unattended by a form with name and password.
+
+Whatever asks for more than that (a puzzle, a check for robots) ends it at once. Nothing is tried twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal
+
+from llm_twin.collect.addresses import Resolver
+from llm_twin.collect.pages import Page
+from llm_twin.collect.sessions.chromium import cookies_of, opened
+from llm_twin.collect.sessions.cookies import Cookie
+from llm_twin.collect.sessions.sites import Site
+from llm_twin.collect.walls import login_path, wall
+from llm_twin.documents import now
+from llm_twin.errors import Permanent, Reason, Transient, UsageError
+from llm_twin.settings import Settings
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext
+    from playwright.async_api import Page as Tab
+
+WINDOW_SECONDS = 900.0  # for a person to sign in; second factors come by mail
+LOOK_SECONDS = 0.25  # between two looks at how far it has come
+CAPTCHA = ", ".join(
+    [
+        *(f"iframe[src*='{host}']" for host in ("captcha", "arkoselabs", "funcaptcha", "challenges.cloudflare.com")),
+        *(f"{tag}[id*='captcha' i]" for tag in ("div", "form", "section", "img")),
+    ]
+)
+CODE = "input[autocomplete='one-time-code'], input[name='pin'], input[name*='otp' i], input[name*='verification' i]"
+FIELD = "input[type=password]"
+USER = (
+    "input[autocomplete~=username], input[type=email], input[name*=user i], input[id*=user i], input[name*=email i],"
+    " input[name=log], input[type=text]"
+)
+TO_LOGIN = re.compile(r"log ?in|sign ?in", re.I)
+ERROR = "[role=alert], [aria-invalid=true], .error, .alert"
+CHECKPOINT = re.compile(r"^https://[^/]+/checkpoint/")
+
+Code = Callable[[], Awaitable[str]]
+Standing = Literal["in", "captcha", "code", "refused", "waiting"]
+
+
+async def by_window(site: Site, settings: Settings, resolver: Resolver) -> tuple[tuple[Cookie, ...], bool | None]:
+    """The site's cookies once the user has signed in, and whether they were checked; see `checked`.
+
+    Raises `ConfigError` where no window can be opened, `UsageError` when it is closed before, or time is over.
+    """
+    from playwright.async_api import Error
+
+    found: tuple[Cookie, ...] = ()
+    async with opened(settings, resolver, allowed=lambda _: True, window=True) as context:
+        closed = asyncio.Event()
+        tab = await context.new_page()
+        tab.on("close", lambda _: closed.set())
+        context.on("close", lambda _: closed.set())
+        with suppress(Error):  # shown in the window
+            await tab.goto(site.login, wait_until="domcontentloaded")
+        with suppress(TimeoutError, Error):  # the window is gone, maybe the browser with it
+            async with asyncio.timeout(WINDOW_SECONDS):
+                while not closed.is_set():
+                    found = site.own(await cookies_of(context))
+                    if site.mark and site.signed_in(found):
+                        return await _settled(context, tab, site)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(closed.wait(), LOOK_SECONDS)
+    if closed.is_set() and not site.mark and found:
+        return found, None
+    why = "the window was closed before" if closed.is_set() else f"{WINDOW_SECONDS / 60:.0f} minutes went by and"
+    raise UsageError(f"{why} you were {'' if closed.is_set() else 'not '}signed in at {site.name}; nothing is saved")
+
+
+async def by_form(
+    site: Site, settings: Settings, resolver: Resolver, username: str, password: str, code: Code | None
+) -> tuple[tuple[Cookie, ...], bool | None]:
+    """The site's cookies after its form was filled in, without a window, and whether they were checked.
+
+    `code` asks for a second factor; without it, a site that wants one is an error. Raises `Permanent(BLOCKED)` for a
+    puzzle, `Permanent(LOGIN_REQUIRED)` where the site does not take what it was given, `Transient(TIMEOUT)`.
+    """
+    from playwright.async_api import Error
+    from playwright.async_api import TimeoutError as TooSlow
+
+    if not site.passwords:
+        raise UsageError(f"{site.name} has no passwords: sign in in a window, {site.renew}, or bring --import-cookies")
+    try:
+        async with opened(settings, resolver, allowed=lambda _: True) as context:
+            tab = await context.new_page()
+            tab.set_default_timeout(1000 * settings.timeout)
+            await tab.goto(site.login, wait_until="domcontentloaded")
+            await _fill(tab, site, username, password)
+            standing = await _outcome(context, tab, site, settings.timeout)
+            if standing == "code":
+                if code is None:
+                    told = f"{site.name} asks for a second factor: sign in in a window, {site.renew}"
+                    raise Permanent(Reason.LOGIN_REQUIRED, told)
+                await tab.locator(CODE).first.fill((await code()).strip())
+                await _submit(tab, CODE)
+                standing = await _outcome(context, tab, site, settings.timeout)
+                if standing == "code":
+                    raise Permanent(Reason.LOGIN_REQUIRED, f"{site.name} did not take the code; nothing is saved")
+            _refuse(standing, site)
+            return await _settled(context, tab, site)
+    except TooSlow:  # what Playwright says may hold what was filled in
+        raise Transient(Reason.TIMEOUT, f"signing in at {site.name} took over {settings.timeout:g} s") from None
+    except Error as error:
+        line = str(error).partition("\n")[0]
+        said = line if "net::" in line else "the page went away"
+        raise Transient(Reason.UNREACHABLE, f"signing in at {site.name}: {said[:200]}") from None
+
+
+def _refuse(standing: Standing, site: Site) -> None:
+    if standing == "captcha":
+        told = f"{site.name} wants to see that you are no robot: sign in yourself, in a window: {site.renew}"
+        raise Permanent(Reason.BLOCKED, told)
+    if standing == "refused":
+        raise Permanent(Reason.LOGIN_REQUIRED, f"{site.name} did not take this name and password; nothing is saved")
+    if standing != "in":
+        told = f"{site.name} shows neither a form to fill in nor that you are signed in; use a window: {site.renew}"
+        raise Permanent(Reason.LOGIN_REQUIRED, told)
+
+
+async def _fill(tab: Tab, site: Site, username: str, password: str) -> None:
+    """Fill the form in and send it. Forms that ask for the name first and then for the password are filled in twice."""
+    if not await _seen(tab, FIELD) and not await _seen(tab, USER):
+        link = tab.get_by_role("link", name=TO_LOGIN).first
+        if await link.count():
+            await link.click()
+            await tab.wait_for_load_state("domcontentloaded")
+    if await _captcha(tab):
+        _refuse("captcha", site)
+    if not await _seen(tab, FIELD):
+        if not await _seen(tab, USER):
+            _refuse("waiting", site)
+        await tab.locator(USER).locator("visible=true").first.fill(username)
+        await tab.keyboard.press("Enter")
+        await tab.locator(FIELD).locator("visible=true").first.wait_for()
+    elif await _seen(tab, USER):
+        await tab.locator(USER).locator("visible=true").first.fill(username)
+    await tab.locator(FIELD).locator("visible=true").first.fill(password)
+    await _submit(tab, FIELD)
+
+
+async def _submit(tab: Tab, field: str) -> None:
+    """Send the form of a field; its page is marked, to be told from the next one."""
+    await tab.evaluate("document.documentElement.dataset.sent = '1'")
+    await tab.locator(field).locator("visible=true").first.press("Enter")
+
+
+async def _outcome(context: BrowserContext, tab: Tab, site: Site, limit: float) -> Standing:
+    """How the site answers a form, as soon as it shows."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(limit):
+            while True:
+                standing = await _standing(context, tab, site)
+                if standing != "waiting":
+                    return standing
+                await asyncio.sleep(LOOK_SECONDS)
+    return "waiting"
+
+
+async def _standing(context: BrowserContext, tab: Tab, site: Site) -> Standing:
+    from playwright.async_api import Error
+
+    if site.mark and site.signed_in(await cookies_of(context)):
+        return "in"
+    try:
+        left = not await tab.evaluate("document.documentElement.dataset.sent === '1'")
+        if left and not await tab.evaluate("document.readyState !== 'loading' && document.body !== null"):
+            return "waiting"
+        if await _captcha(tab):
+            return "captcha"
+        if await _seen(tab, CODE) and left:
+            return "code"
+        if await _seen(tab, FIELD):
+            return "refused" if left or await _seen(tab, ERROR) else "waiting"
+        if left and CHECKPOINT.match(tab.url):
+            return "captcha"
+    except Error:  # it is on its way from one page to the next
+        return "waiting"
+    return "in" if left and not site.mark and not login_path(tab.url) else "waiting"
+
+
+async def _captcha(tab: Tab) -> bool:
+    page = Page(tab.url, 200, {"content-type": "text/html"}, now(), (await tab.content()).encode("utf-8", "replace"))
+    found = wall(page)
+    return bool(found and found[0] is Reason.BLOCKED) or await _seen(tab, CAPTCHA)
+
+
+async def _seen(tab: Tab, selector: str) -> bool:
+    return await tab.locator(selector).locator("visible=true").count() > 0
+
+
+async def _settled(context: BrowserContext, tab: Tab, site: Site) -> tuple[tuple[Cookie, ...], bool | None]:
+    """The cookies once the page is there that one is led to, and whether a page for members shows with them."""
+    from playwright.async_api import Error
+
+    good = None
+    with suppress(Error):
+        await tab.wait_for_load_state("load", timeout=10_000)
+        good = await shows(tab, site)
+    return site.own(await cookies_of(context)), good
+
+
+async def shows(tab: Tab, site: Site) -> bool | None:
+    """Whether the site shows a page for members; None where no such page is known. Raises `Permanent(BLOCKED)`."""
+    if not site.check:
+        return None
+    answer = await tab.goto(site.check, wait_until="domcontentloaded")
+    if CHECKPOINT.match(tab.url) or (answer and answer.status == 999) or await _captcha(tab):
+        raise Permanent(Reason.BLOCKED, f"{site.name} wants to see that you are no robot: look at it in your browser")
+    return not login_path(tab.url) and not await _seen(tab, FIELD)

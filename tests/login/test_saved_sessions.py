@@ -1,0 +1,205 @@
+"""Sessions as they are saved, shown, brought along from a browser, and removed."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import keyring
+import pytest
+from played import LINKEDIN, Played, Run, cookie_txt
+
+from server import Answer
+
+TOKEN, UID = "token-of-ada", "uid-of-ada"
+LINKEDIN_ROWS = ((f".{LINKEDIN}", "li_at", TOKEN), (f".{LINKEDIN}", "JSESSIONID", '"ajax:1"'))
+MEDIUM_ROWS = ((".medium.com", "uid", UID), ("medium.com", "sid", "1:secret-of-ada"))
+
+
+def status(twin: Run) -> list[dict[str, Any]]:
+    code, out, err = twin("login", "--status", "--json")
+    assert code in (0, 1), err
+    return list(json.loads(out))
+
+
+@pytest.fixture
+def cookies(tmp_path: Path) -> Path:
+    path = tmp_path / "cookies.txt"
+    path.write_text(cookie_txt(*MEDIUM_ROWS, (".evil.example", "uid", "another")))
+    return path
+
+
+def test_a_cookies_txt_is_a_session_that_only_its_owner_can_read(
+    twin: Run, sites: Played, cookies: Path, home: Path
+) -> None:
+    code, out, err = twin("login", "--import-cookies", cookies)
+    assert code == 0, err
+    assert "signed in" in out
+    assert f"remove {cookies} now" in err
+    (session,) = status(twin)
+    assert (session["site"], session["state"], session["came_by"]) == ("medium", "signed in", "import")
+    assert session["cookies"] == 2, "of other sites nothing is kept"
+    assert session["key_in"] == "a file beside it"
+    assert session["until"].startswith("2033-05-18")
+    folder = home / "sessions"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {path.name for path in folder.iterdir()} == {"key", "medium.session"}
+    for path in folder.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert not [word for word in (UID, "secret-of-ada") if word.encode() in path.read_bytes()]
+
+
+EXTENSION = [
+    {
+        "domain": ".medium.com",
+        "name": "uid",
+        "value": UID,
+        "hostOnly": False,
+        "secure": True,
+        "sameSite": "no_restriction",
+    },
+    {
+        "domain": "medium.com",
+        "name": "sid",
+        "value": "1:s",
+        "hostOnly": True,
+        "expirationDate": 2000000000.5,
+        "path": "/",
+    },
+]
+STATE = {
+    "cookies": [
+        {"domain": ".medium.com", "name": "uid", "value": UID, "path": "/", "expires": -1, "sameSite": "Lax"},
+        {"domain": "medium.com", "name": "sid", "value": "1:s", "path": "/", "expires": 2e9, "httpOnly": True},
+    ],
+    "origins": [],
+}
+
+
+@pytest.mark.parametrize("given", [EXTENSION, STATE], ids=["extension", "playwright"])
+def test_json_of_extensions_and_of_playwright_is_read(given: object, twin: Run, sites: Played, tmp_path: Path) -> None:
+    (tmp_path / "cookies.json").write_text("\ufeff" + json.dumps(given))
+    code, _, err = twin("login", "medium", "--import-cookies", "cookies.json")
+    assert code == 0, err
+    assert [each["cookies"] for each in status(twin)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no cookies in it"),
+        ("nonsense secret-of-ada", "line 1: not a cookie"),
+        ("[{]", "it begins like JSON and is none"),
+        ('["secret-of-ada"]', "cookie 1: not a cookie"),
+        (
+            '[{"domain": ".medium.com", "name": "", "value": "secret-of-ada"}]',
+            "cookie 1: name: string should have at least",
+        ),
+        (cookie_txt((".medium.com", "uid", UID), end=1_500_000_000), "they have expired"),
+        (cookie_txt((".medium.com", "uid", "lo_1234")), "nobody is signed in at medium or linkedin"),
+        (cookie_txt((".medium.com.evil.example", "uid", UID)), "nobody is signed in"),
+    ],
+)
+def test_a_file_that_holds_no_session_is_refused_in_one_line(
+    text: str, words: str, twin: Run, sites: Played, tmp_path: Path
+) -> None:
+    (tmp_path / "cookies").write_text(text)
+    code, out, err = twin("login", "--import-cookies", "cookies", "--quiet")
+    assert code == 2
+    assert words in err
+    assert err.count("\n") == 1
+    assert not [secret for secret in ("secret-of-ada", UID) if secret in out + err]
+    assert status(twin) == []
+
+
+def test_a_session_that_the_site_does_not_take_shows_as_expired(twin: Run, sites: Played, cookies: Path) -> None:
+    sites.members.clear()
+    code, out, _ = twin("login", "--import-cookies", cookies)
+    assert code == 1
+    assert "expired" in out
+    assert "twin login medium" in out
+
+
+def test_the_sites_are_asked_when_checks_are_wanted(twin: Run, sites: Played, cookies: Path) -> None:
+    twin("login", "--import-cookies", cookies)
+    before = len(sites.server.requests)
+    assert twin("login", "--status")[0] == 0
+    assert len(sites.server.requests) == before, "the status alone asks nobody"
+    sites.members.clear()
+    code, out, _ = twin("login", "--status", "--check", "--json")
+    assert (code, json.loads(out)[0]["state"]) == (1, "expired")
+    assert [each["state"] for each in status(twin)] == ["expired"]
+
+
+def test_a_challenge_is_no_sign_that_a_session_is_over(twin: Run, sites: Played, cookies: Path) -> None:
+    page = Answer("<title>Just a moment...</title>", 403, {"content-type": "text/html"})
+    sites.server.route("medium.com", "/me/settings", lambda _: page)
+    assert twin("login", "--import-cookies", cookies)[0] == 0
+    assert [each["state"] for each in status(twin)] == ["not checked"]
+
+
+def test_the_key_lies_in_the_systems_keyring_where_there_is_one(
+    twin: Run, sites: Played, cookies: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from keyrings import FileKeyring
+
+    former = keyring.get_keyring()
+    monkeypatch.setenv("TEST_KEYRING", str(tmp_path / "keyring.json"))
+    keyring.set_keyring(FileKeyring())
+    try:
+        assert twin("login", "--import-cookies", cookies)[0] == 0
+        assert [each["key_in"] for each in status(twin)] == ["the system's keyring"]
+        assert {path.name for path in (home / "sessions").iterdir()} == {"medium.session"}
+        (tmp_path / "keyring.json").unlink()
+        code, _, err = twin("login", "--status")
+        assert code == 2
+        assert "its key is not in the system's keyring; sign in again: twin login medium" in err
+    finally:
+        keyring.set_keyring(former)
+
+
+def test_a_damaged_session_says_what_to_do(twin: Run, sites: Played, cookies: Path, home: Path) -> None:
+    twin("login", "--import-cookies", cookies)
+    path = home / "sessions" / "medium.session"
+    path.write_bytes(path.read_bytes()[:-20])
+    code, _, err = twin("login", "--status")
+    assert code == 2
+    assert "sign in again: twin login medium" in err
+    assert twin("login", "--import-cookies", cookies)[0] == 0
+
+
+def test_a_session_is_forgotten(twin: Run, sites: Played, cookies: Path, home: Path) -> None:
+    twin("login", "--import-cookies", cookies)
+    assert twin("login", "medium", "--forget")[0] == 0
+    assert not (home / "sessions" / "medium.session").exists()
+    code, _, err = twin("login", "medium", "--forget")
+    assert (code, "no session of medium is saved" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "sign in where?"),
+        (("http://blog.example/login",), "no site to sign in to by https"),
+        (("no-such-name",), "give medium, linkedin or a host"),
+        (("medium", "--check"), "--check goes with --status"),
+        (("medium", "--status", "--forget"), "at a time"),
+        (("--import-cookies", "nowhere.txt"), "nowhere.txt: no such file"),
+        (("medium", "--username", "ada"), "no password: set TWIN_PASSWORD or TWIN_MEDIUM_PASSWORD"),
+    ],
+)
+def test_wrong_usage_is_one_line(words: tuple[str, ...], told: str, twin: Run, sites: Played) -> None:
+    code, _, err = twin("login", *words, "--quiet")
+    assert code == 2
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_without_a_screen_there_is_no_window(twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "TWIN_BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    code, _, err = twin("login", "medium", "--quiet")
+    assert code == 2
+    assert "--import-cookies FILE" in err or "no browser here" in err

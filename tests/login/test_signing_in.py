@@ -1,0 +1,138 @@
+"""Signing in with a real Chromium: in a window, and unattended by a form."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from played import BLOG, LINKEDIN, PASSWORD, PIN, USER, Played, Run
+
+pytestmark = pytest.mark.usefixtures("browser")
+
+
+def states(twin: Run) -> dict[str, str]:
+    return {each["site"]: each["state"] for each in json.loads(twin("login", "--status", "--json")[1])}
+
+
+@pytest.mark.parametrize("site", ["linkedin", "medium"])
+def test_a_user_signs_in_in_the_window_and_the_session_is_saved_and_checked(
+    site: str, twin: Run, sites: Played, home: Path
+) -> None:
+    sites.somebody_is_there = sites.second_factor = True
+    code, out, err = twin("login", site, "--json")
+    assert code == 0, err
+    (session,) = json.loads(out)
+    assert (session["state"], session["came_by"]) == ("signed in", "window")
+    assert states(twin) == {site: "signed in"}
+    saved = (home / "sessions" / f"{site}.session").read_bytes()
+    assert b"of-ada" not in saved
+
+
+def test_the_form_is_filled_in_unattended(twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWIN_LINKEDIN_PASSWORD", PASSWORD)
+    code, _, err = twin("login", "linkedin", "--username", USER)
+    assert code == 0, err
+    assert states(twin) == {"linkedin": "signed in"}
+
+
+@pytest.mark.parametrize(
+    ("how", "words", "reason"),
+    [
+        ("wrong", "did not take this name and password", "login_required"),
+        ("second_factor", "asks for a second factor: sign in in a window, twin login linkedin", "login_required"),
+        ("captcha", "wants to see that you are no robot", "blocked"),
+    ],
+)
+def test_what_a_form_alone_cannot_do_ends_at_once(
+    how: str, words: str, reason: str, twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_PASSWORD", "wrong secret" if how == "wrong" else PASSWORD)
+    sites.second_factor, sites.captcha = how == "second_factor", how == "captcha"
+    code, out, err = twin("login", "linkedin", "--username", USER)
+    assert code == 1
+    assert words in err
+    assert f"twin: {reason}:" in err
+    assert len(sites.server.asked("/checkpoint/lg/login-submit")) == 1, "tried once"
+    assert "secret" not in out + err
+    assert PASSWORD not in out + err
+    assert states(twin) == {}
+
+
+def test_the_code_of_a_second_factor_is_asked_for_in_a_terminal(sites: Played, browser: Path, home: Path) -> None:
+    """In a terminal of its own: the password is typed as well, and stands in no list of processes."""
+    import pty
+    import select
+
+    sites.second_factor = True
+    leader, follower = pty.openpty()
+    command = [
+        str(Path(sys.executable).with_name("twin")),
+        "--home",
+        str(home),
+        "login",
+        "linkedin",
+        "--username",
+        USER,
+    ]
+    seen = b""
+    answers = [(b"Password", PASSWORD), (b"second factor", PIN)]
+    listed = ""
+    with subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, start_new_session=True) as process:
+        os.close(follower)
+        while process.poll() is None or select.select([leader], [], [], 0)[0]:
+            if not select.select([leader], [], [], 30)[0]:
+                break
+            try:
+                seen += os.read(leader, 4096)
+            except OSError:  # the terminal's other end is closed
+                break
+            if answers and answers[0][0] in seen:
+                listed += subprocess.run(["ps", "axeww"], capture_output=True, text=True, check=True).stdout
+                os.write(leader, answers.pop(0)[1].encode() + b"\n")
+    assert process.returncode == 0, seen.decode()
+    assert b"signed in" in seen
+    assert PASSWORD.encode() not in seen
+    assert "--type=renderer" in listed
+    assert PASSWORD not in listed
+    assert PIN not in listed
+    os.close(leader)
+
+
+def test_a_password_in_the_environment_reaches_no_browser(
+    twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_PASSWORD", PASSWORD)
+    environments: list[bytes] = []
+
+    def look(request: object) -> object:
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if int((process / "stat").read_text().rpartition(")")[2].split()[1]) != 1:
+                    environments.append((process / "environ").read_bytes())
+            except OSError:
+                continue
+        return sites._linkedin_submit(request)  # type: ignore[arg-type]
+
+    sites.server.route(LINKEDIN, "/checkpoint/lg/login-submit", look)  # type: ignore[arg-type]
+    assert twin("login", "linkedin", "--username", USER)[0] == 0
+    mine = Path("/proc/self/environ").read_bytes()
+    assert len(environments) > 5
+    assert not [each for each in environments if PASSWORD.encode() in each and each != mine]
+
+
+def test_any_site_with_a_form_will_do(twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWIN_PASSWORD", PASSWORD)
+    code, _, err = twin("login", BLOG, "--username", "ada")
+    assert code == 0, err
+    assert states(twin) == {BLOG: "not checked"}
+
+
+def test_a_site_without_passwords_says_so(twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWIN_PASSWORD", PASSWORD)
+    code, _, err = twin("login", "medium", "--username", USER)
+    assert code == 2
+    assert "medium has no passwords" in err
