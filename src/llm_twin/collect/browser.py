@@ -77,27 +77,40 @@ class Browser:
         return ""
 
     async def drawn(self, page: Page) -> Page:
-        """The page as it looks once its scripts have run. Raises `Transient(TIMEOUT)`, `Permanent`."""
-        from playwright.async_api import Error
-        from playwright.async_api import TimeoutError as TooSlow
-
-        limit = self._settings.timeout
+        """The page as it looks once its scripts have run. Raises `Transient(TIMEOUT)`, `Permanent`, and
+        `Transient(TOO_COMPLEX)` when the browser does not live through it."""
         async with self._tabs:
-            try:
-                chromium = await self._started()
-                async with asyncio.timeout(limit + QUIET_SECONDS):
-                    content = await self._content(chromium, page, limit)
-            except (TooSlow, TimeoutError):
-                raise Transient(Reason.TIMEOUT, f"drawing the page took over {limit:g} s") from None
-            except Error as error:
-                line = str(error).strip().partition("\n")[0][:200]
-                raise Permanent(Reason.EMPTY, f"the browser can't draw the page: {line}") from None
+            content = await self._tried(page)
+            if content is None:  # another page may have been the death of it
+                content = await self._tried(page)
+        if content is None:
+            raise Transient(Reason.TOO_COMPLEX, "the browser that drew the page was killed; out of memory?")
         body = content.encode("utf-8", "replace")
         most = self._settings.max_page_bytes
         if len(body) > most:
             raise Permanent(Reason.TOO_LARGE, f"the drawn page is larger than {most:,} bytes; see TWIN_MAX_PAGE_BYTES")
         headers = {**page.headers, "content-type": "text/html; charset=utf-8"}
         return replace(page, headers=headers, fetched_at=now(), body=body)
+
+    async def _tried(self, page: Page) -> str | None:
+        """The drawn page's source; None when the browser ended meanwhile."""
+        from playwright.async_api import Error
+        from playwright.async_api import TimeoutError as TooSlow
+
+        limit, chromium = self._settings.timeout, None
+        try:
+            chromium = await self._started()
+            async with asyncio.timeout(limit + QUIET_SECONDS):
+                return await self._content(chromium, page, limit)
+        except (TooSlow, TimeoutError):
+            raise Transient(Reason.TIMEOUT, f"drawing the page took over {limit:g} s") from None
+        except Error as error:
+            line = str(error).strip().partition("\n")[0][:200]
+            if "crash" in line:  # of the tab alone
+                raise Permanent(Reason.TOO_COMPLEX, f"the page breaks the browser: {line}") from None
+            if chromium and not chromium.is_connected():
+                return None
+            raise Permanent(Reason.EMPTY, f"the browser can't draw the page: {line}") from None
 
     async def aclose(self) -> None:
         """End the browser, if it runs. It also ends when this process does."""
