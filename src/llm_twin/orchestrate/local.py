@@ -100,11 +100,10 @@ def told() -> Iterator[None]:
 
 def _open() -> None:
     """Import ZenML, which makes its database on first use, and keep its log off the terminal; steps keep theirs."""
-    from zenml import logger
-    from zenml.client import Client
+    from llm_twin.orchestrate.zenml import Client
 
     for handler in list(logging.root.handlers):
-        if type(handler).__module__ == logger.__name__ and "Console" in type(handler).__name__:
+        if type(handler).__module__ == "zenml.logger" and "Console" in type(handler).__name__:
             logging.root.removeHandler(handler)
     _ = Client().active_stack_model
 
@@ -170,9 +169,7 @@ def down(folder: Path) -> bool:
 
 def _let_in(password: str) -> str:
     """Give the local user this password and answer the dashboard's first-use questions; the user's name."""
-    from zenml.client import Client
-    from zenml.enums import StoreType
-    from zenml.models import UserUpdate
+    from llm_twin.orchestrate.zenml import Client, StoreType, UserUpdate
 
     client = Client()
     if client.zen_store.type != StoreType.SQL:
@@ -192,7 +189,7 @@ def _let_in(password: str) -> str:
 
 def _start(folder: Path, port: int, url: str, output: Path) -> subprocess.Popen[bytes]:
     """Start ZenML's server as a process of its own, on the database and artifacts of this state."""
-    from zenml.config.global_config import GlobalConfiguration
+    from llm_twin.orchestrate.zenml import GlobalConfiguration
 
     environment = os.environ | {
         "ZENML_SERVER": "true",
@@ -329,7 +326,7 @@ def reports_of(run: Any) -> list[tuple[str, bool, Report]]:
 
 def runs(folder: Path, limit: int) -> list[PipelineRun]:
     """The last runs, newest first."""
-    from zenml.client import Client
+    from llm_twin.orchestrate.zenml import Client
 
     dashboard = found(folder)
     page = Client().list_pipeline_runs(sort_by="desc:created", size=limit, hydrate=True)
@@ -338,7 +335,7 @@ def runs(folder: Path, limit: int) -> list[PipelineRun]:
 
 def settings_here() -> Settings:
     """The settings where a step runs: environment and `.env`, and for what they leave open ZenML's secret."""
-    from zenml.client import Client
+    from llm_twin.orchestrate.zenml import Client
 
     here = Settings.load()
     try:
@@ -365,7 +362,7 @@ def export_settings(settings: Settings) -> dict[str, str]:
 
     What an earlier export put there and is not given any more is removed.
     """
-    from zenml.client import Client
+    from llm_twin.orchestrate.zenml import Client
 
     values: dict[str, str] = {}
     shown: dict[str, str] = {}

@@ -12,34 +12,41 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from collections import Counter
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 from zenml import log_metadata, pipeline, step
 from zenml.client import Client
 from zenml.config.cache_policy import CachePolicy
+from zenml.config.global_config import GlobalConfiguration
 from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
+from zenml.enums import StoreType, VisualizationType
+from zenml.materializers.pydantic_materializer import PydanticMaterializer
+from zenml.metadata.metadata_types import MetadataType
+from zenml.models import UserUpdate
 
 from llm_twin import indexing
-from llm_twin.documents import SUCCESSES, Author, Link, Outcome, Report
-from llm_twin.errors import ConfigError, LinkError, Reason, UsageError
+from llm_twin.documents import Author, Link, Outcome, Report, Value
+from llm_twin.errors import ConfigError, UsageError
 from llm_twin.indexing import Changes, Embedded, Tally
-from llm_twin.orchestrate import materializers, standing
+from llm_twin.orchestrate import standing
+from llm_twin.orchestrate.facts import SHOWN, crawl_facts, failures, nothing_succeeded, succeeded
 from llm_twin.orchestrate.local import settings_here, told
 from llm_twin.orchestrate.standing import Cleaned, EmbeddedDocuments, FeaturePlan
+from llm_twin.orchestrate.views import page
 from llm_twin.runfile import LinkEntry
 from llm_twin.runs import RunLog, Silent
 from llm_twin.twin import Twin
 
-__all__ = ["PIPELINES", "launch", "materializers"]  # importing the materializers registers them
+# No other file imports ZenML: what the rest of this folder needs of it, it takes from here.
+__all__ = ["PIPELINES", "Client", "GlobalConfiguration", "StoreType", "UserUpdate", "launch"]
 
 log = logging.getLogger(__name__)
-
-SHOWN = 50  # failures and fingerprints in the metadata; the artifacts hold all
 
 
 class Logged(Silent):
@@ -74,6 +81,48 @@ def _links(author: Author, links: list[Any]) -> list[Link]:
 CACHED = CachePolicy.model_validate({"include_artifact_ids": False, "cache_func": f"{__name__}.configuration"})
 
 
+# --- artifacts: typed JSON with a view in the dashboard, never cloudpickle ---
+
+
+class ValueMaterializer(PydanticMaterializer):
+    """Any of our frozen values, as JSON."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Value,)
+
+    def save_visualizations(self, data: Value) -> dict[str, VisualizationType]:
+        """A page of HTML beside the JSON."""
+        path = os.path.join(self.uri, "view.html").replace("\\", "/")  # noqa: PTH118 - a URI of the artifact store
+        with self.artifact_store.open(path, "w") as file:
+            file.write(page(data))
+        return {path: VisualizationType.HTML, **super().save_visualizations(data)}
+
+    def extract_metadata(self, data: BaseModel) -> dict[str, MetadataType]:
+        """Nothing by itself: the steps say what is worth knowing."""
+        return {}
+
+
+class AuthorMaterializer(ValueMaterializer):
+    """An author."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Author,)
+
+
+class ReportMaterializer(ValueMaterializer):
+    """The report of a run."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Report,)
+
+
+class FeaturePlanMaterializer(ValueMaterializer):
+    """A plan of the feature pipeline."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (FeaturePlan,)
+
+    def compute_content_hash(self, data: BaseModel) -> str | None:
+        """The state that the plan leads to, not how far it is: the steps of a run that led there are found again."""
+        return data.state if isinstance(data, FeaturePlan) else super().compute_content_hash(data)
+
+
 # --- collection ---
 
 
@@ -103,9 +152,9 @@ def crawl_links(user: Author, links: list[Any]) -> Annotated[Report, "crawled_li
     with _twin() as twin:
         report = _whole(twin.collect_links(_links(user, links)))
     facts = crawl_facts(report)
-    if not _succeeded(report):
+    if not succeeded(report):
         log_metadata(metadata=facts)  # a failed step has no artifact that could carry it
-        raise _nothing_succeeded(report)
+        raise nothing_succeeded(report)
     log_metadata(metadata=facts, infer_artifact=True, artifact_name="crawled_links")
     return report
 
@@ -115,41 +164,6 @@ def _whole(report: Report) -> Report:
     if report.interrupted:
         raise KeyboardInterrupt
     return report
-
-
-def crawl_facts(report: Report) -> dict[str, Any]:
-    """What the dashboard says of a crawl. What was up to date already is not a success of this crawl."""
-    domains: dict[str, dict[str, Any]] = {}
-    for domain, count in report.domains.items():
-        of = [outcome.status for outcome in report.outcomes if outcome.domain == domain]
-        domains[domain] = {
-            "successful": sum(status in SUCCESSES - {"unchanged"} for status in of),
-            "up_to_date": of.count("unchanged"),
-            "total": count.total,
-            "outcomes": count.outcomes,
-        }
-    return {
-        "domains": domains,
-        "outcomes": report.counts,
-        "documents": sum(outcome.documents for outcome in report.outcomes),
-        "failed": _failures(report),
-        "run_id": report.run_id,
-        "seconds": round(report.seconds, 3),
-    }
-
-
-def _failures(report: Report) -> list[str]:
-    return [f"{outcome.link}: {outcome.reason} {outcome.detail}".strip() for outcome in report.failed[:SHOWN]]
-
-
-def _succeeded(report: Report) -> bool:
-    return not report.outcomes or any(outcome.status in SUCCESSES for outcome in report.outcomes)
-
-
-def _nothing_succeeded(report: Report) -> LinkError:
-    first = next(iter(report.failed or report.outcomes))
-    which = f"{first.link}: {first.reason} {first.detail}".strip()
-    return LinkError(first.reason or Reason.INTERNAL, f"none of {len(report.outcomes)} succeeded; first: {which}")
 
 
 def _crawl(user_full_name: str, links: list[Any], aliases: list[str]) -> None:
@@ -164,7 +178,7 @@ def digital_data_etl(user_full_name: str, links: list[Any], aliases: list[str] |
     _crawl(user_full_name, links, aliases or [])
 
 
-# --- features
+# --- features ---
 
 
 @step(enable_cache=False)
@@ -248,13 +262,13 @@ def load_to_vector_db(
         report = _whole(twin.index()) if plan.rebuild else _finished(twin, plan, cleaned, embedded)
     facts = {
         **report.summary,
-        "failed": _failures(report),
+        "failed": failures(report),
         "run_id": report.run_id,
         "seconds": round(report.seconds, 3),
     }
-    if not _succeeded(report):
+    if not succeeded(report):
         log_metadata(metadata=facts)
-        raise _nothing_succeeded(report)
+        raise nothing_succeeded(report)
     log_metadata(metadata=facts, infer_artifact=True, artifact_name="index_report")
     return report
 
@@ -293,7 +307,7 @@ def feature_engineering(author_full_names: list[str] | None = None) -> None:
     _features(author_full_names or [])
 
 
-# --- both, and artifacts
+# --- both, and artifacts as files ---
 
 
 @pipeline(
