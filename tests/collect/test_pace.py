@@ -11,7 +11,7 @@ import pytest
 from llm_twin.collect import pace as pace_module
 from llm_twin.collect import robots as robots_module
 from llm_twin.collect.pace import Closed, Pace
-from llm_twin.collect.robots import Robots, product
+from llm_twin.collect.robots import Robots, freshness, product
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import now
 from llm_twin.errors import ConfigError, LinkError, Permanent, Reason, Transient
@@ -172,13 +172,29 @@ class TestRules:
         return Robots("llm-twin/0.1 (+https://x.example)", fetch), asked
 
     def test_they_are_read_again_after_a_day(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        robots, asked = self.rules("", "User-agent: *\nDisallow: /")
+        robots, asked = self.rules("", "", "User-agent: *\nDisallow: /")
         asyncio.run(robots.check("http://blog.example/a"))
         asyncio.run(robots.check("http://blog.example/a"))
         assert len(asked) == 1
-        monkeypatch.setattr(robots_module, "MAX_AGE", 0)
+        monkeypatch.setattr(robots_module, "MAX_AGE", -1)
+        asyncio.run(robots.check("http://other.example/a"))
+        assert len(asked) == 2
         with pytest.raises(Permanent):
-            asyncio.run(robots.check("http://blog.example/a"))
+            asyncio.run(robots.check("http://other.example/a"))
+
+    def test_what_the_site_says_of_their_age_counts(self) -> None:
+        def told(**headers: str) -> tuple[float, bool]:
+            sent = {name.replace("_", "-"): value for name, value in headers.items()}
+            return freshness(Page("http://blog.example/robots.txt", 200, sent, now(), b""))
+
+        day = 24 * 3600
+        assert told() == (day, True)
+        assert told(cache_control="public, max-age=3600") == (3600, True)
+        assert told(cache_control="max-age=3600", age="600") == (3000, True)
+        assert told(cache_control="max-age=604800") == (day, True)
+        assert told(cache_control="max-age=0") == (300, True)
+        assert told(cache_control="no-store") == told(cache_control="no-cache, max-age=3600") == (300, False)
+        assert told(cache_control="s-maxage=5, max-age=much") == (day, True)
 
     def test_those_not_used_for_longest_go_when_there_are_too_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(robots_module, "KEPT_BYTES", 10_000)

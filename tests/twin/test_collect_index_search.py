@@ -40,6 +40,18 @@ def test_a_second_run_changes_nothing(twin: Twin, contents: Any) -> None:
     assert contents(twin) == before
 
 
+def test_what_a_site_asks_of_robots_is_known_in_the_next_run(twin: Twin, world: Any, options: dict[str, Any]) -> None:
+    rules = "User-agent: *\nDisallow: /private"
+    world.route("blog.example", "/robots.txt", body=rules, content_type="text/plain")
+    twin.collect(ADA, LINKS)
+    private = world.route("blog.example", "/private", body=BREAD[0])
+    with Twin(Settings.load(**options)) as later:
+        (outcome,) = later.collect(ADA, [private]).outcomes
+    assert outcome.reason is Reason.ROBOTS
+    assert len(world.asked("/robots.txt")) == 1
+    assert not world.asked("/private")
+
+
 def test_an_updated_article_replaces_its_chunks(twin: Twin, world: Any) -> None:
     twin.collect(ADA, LINKS)
     twin.index()

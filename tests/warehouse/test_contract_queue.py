@@ -14,7 +14,7 @@ import pytest
 from llm_twin.documents import Author, Document, Link, Outcome, Run, Seen, now
 from llm_twin.errors import Reason
 from llm_twin.warehouse import open_warehouse
-from llm_twin.warehouse.queue import Collector, Done, Task, Visit
+from llm_twin.warehouse.queue import Collector, Done, Rules, Task, Visit
 from llm_twin.warehouse.store import DocumentFilter, Warehouse
 from stored_values import ADA, BOB, document, response, run
 
@@ -333,3 +333,19 @@ def test_ten_thousand_links_are_queued_and_claimed_a_few_at_a_time(warehouse: Wa
     assert sorted({task.domain for task in tasks}) == ["host00.example", "host01.example", "host02.example"]
     assert len(tasks) == 12
     assert sum(each.claimed + each.waiting for each in warehouse.queue.backlog("one")) == count
+
+
+def test_rules_of_an_origin_are_remembered_until_they_are_to_be_read_again(warehouse: Warehouse) -> None:
+    queue, later = warehouse.queue, now() + timedelta(hours=1)
+    held = [Rules(origin=f"https://{number}.example:8443", text="User-agent: *\n\0é", until=later) for number in (1, 2)]
+    queue.put_rules([*held, Rules(origin="https://old.example", text="", until=now() - timedelta(seconds=2))])
+    queue.put_rules(held)
+    origins = [each.origin for each in held]
+    found = queue.rules([*origins, "https://old.example", "http://1.example:8443"])
+    assert sorted(found, key=lambda each: each.origin) == held
+    assert queue.rules([]) == []
+    changed = held[0].model_copy(update={"text": "Disallow: /", "until": later + timedelta(hours=1)})
+    queue.put_rules([changed])
+    assert queue.rules(origins[:1]) == [changed]
+    queue.put_rules([held[0].model_copy(update={"until": now() - timedelta(seconds=2)})])
+    assert queue.rules(origins) == held[1:]

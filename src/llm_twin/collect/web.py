@@ -7,7 +7,7 @@ and when each host was asked last; cookies live as long as one chain of redirect
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from copy import copy
 from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from llm_twin.collect.transport import Wire
     from llm_twin.collect.workers import Workers
+    from llm_twin.warehouse.queue import Rules
 
 __all__ = ["Page", "Web"]
 
@@ -120,6 +121,10 @@ class Web:
         Raises `Permanent(PRIVATE_ADDRESS)` when it is not public, `Transient(UNREACHABLE)` when there is none.
         """
         return (await self._resolver.addresses(ascii_host(host), port))[0]
+
+    def remember(self, recall: Callable[[str], Awaitable[Rules | None]], learn: Callable[[Rules], None]) -> None:
+        """Use the robots.txt that earlier runs have read at an origin, and hand on what is read now."""
+        self._robots.recall, self._robots.learn = recall, learn
 
     def expect(self, links: int) -> None:
         """So many links lie ahead; see `Workers.expect`."""

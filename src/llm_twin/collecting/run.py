@@ -19,7 +19,7 @@ from llm_twin.collecting.link import collected, refused
 from llm_twin.documents import Link, Outcome, Report, Run, digest, now
 from llm_twin.errors import RecordError
 from llm_twin.runs import Progress, Silent
-from llm_twin.warehouse.queue import Collector, Done, Task
+from llm_twin.warehouse.queue import Collector, Done, Rules, Task
 from llm_twin.warehouse.store import Warehouse
 
 if TYPE_CHECKING:
@@ -106,6 +106,10 @@ class _Shift:
         self._progress, self._concurrency, self._refresh = progress, concurrency, refresh
         self._hand = Hand()
         self._thread = ThreadPoolExecutor(1, "queue")
+        self._rules: list[Rules] = []  # that were read, and are not stored yet
+        self._origins: list[str] = []  # to look up
+        self._recalled: asyncio.Task[dict[str, Rules]] | None = None
+        web.remember(self._recall, self._rules.append)
         self._unstored: list[tuple[Done, asyncio.Future[Outcome | None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
@@ -125,6 +129,7 @@ class _Shift:
                 workers = [group.create_task(self._collect()) for _ in range(self._concurrency)]
                 await asyncio.wait(workers)
                 beat.cancel()
+            await self._store_rules()
         finally:
             if self._writer:
                 await self._writer
@@ -220,6 +225,23 @@ class _Shift:
             for domain in self._wanted:
                 self._hand.no_more(domain)
             await self._tell_total()
+            await self._store_rules()
+
+    async def _recall(self, origin: str) -> Rules | None:
+        """What is stored of an origin's robots.txt, looked up with those of the links that begin at the same time."""
+        self._recalled = self._recalled or asyncio.create_task(self._look_up())
+        self._origins.append(origin)
+        return (await asyncio.shield(self._recalled)).get(origin)
+
+    async def _look_up(self) -> dict[str, Rules]:
+        await asyncio.sleep(0)  # the others come
+        origins, self._origins, self._recalled = self._origins, [], None
+        return {rules.origin: rules for rules in await self._asked(self._queue.rules, origins)}
+
+    async def _store_rules(self) -> None:
+        rules, self._rules[:] = [*self._rules], []
+        if rules:
+            await self._asked(self._queue.put_rules, rules)
 
     async def _tell_total(self) -> None:
         backlog = await self._asked(self._queue.backlog, self._run.id)

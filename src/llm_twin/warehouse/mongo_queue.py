@@ -19,6 +19,7 @@ from llm_twin.warehouse.queue import (
     Backlog,
     Collector,
     Done,
+    Rules,
     Task,
     Visit,
     combined,
@@ -28,7 +29,7 @@ from llm_twin.warehouse.queue import (
     this_machine,
     visit_key,
 )
-from llm_twin.warehouse.records import Prepared, prepare, storable
+from llm_twin.warehouse.records import Prepared, prepare, storable, storable_text
 
 Put = Callable[[Sequence[Prepared], Session], list[Status]]
 CheckSize = Callable[[str, Record], None]
@@ -47,6 +48,7 @@ class MongoQueue:
         database = server.database
         self._runs, self._tasks = database["runs"], database["tasks"]
         self._leases, self._collectors, self._visits = database["leases"], database["collectors"], database["visits"]
+        self._robots = database["robots"]
 
     def begin(self, run: Run, links: Sequence[Link], collector: Collector) -> Run:
         run = storable(run)
@@ -297,6 +299,21 @@ class MongoQueue:
                 )
                 for record in found
             ]
+
+    def rules(self, origins: Collection[str]) -> list[Rules]:
+        query = {"_id": {"$in": [*map(storable_text, origins)]}, "$expr": {"$gt": ["$until", "$$NOW"]}}
+        with self._server.errors():
+            return [
+                Rules(origin=record["_id"], text=record["text"], until=record["until"])
+                for record in self._robots.find(query)
+            ]
+
+    def put_rules(self, rules: Iterable[Rules]) -> None:
+        records = [{"_id": each.origin, **each.model_dump(exclude={"origin"})} for each in map(storable, rules)]
+        if records:
+            with self._server.errors():
+                replaced = [ReplaceOne({"_id": record["_id"]}, record, upsert=True) for record in records]
+                self._robots.bulk_write(replaced, ordered=False)
 
     def _join(self, collector: Collector) -> None:
         until = {"$add": ["$$NOW", MILLISECONDS]}

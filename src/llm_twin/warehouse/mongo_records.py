@@ -57,6 +57,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "leases": [IndexModel([("owner", ASCENDING)])],
     "visits": [IndexModel([("document_id", ASCENDING)])],
+    "robots": [IndexModel([("until", ASCENDING)], expireAfterSeconds=0)],
 }
 
 

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from pydantic import Field
 
-from llm_twin.documents import Document, Link, Outcome, Run, Seen, Status, Value, digest
+from llm_twin.documents import Document, Link, Moment, Outcome, Run, Seen, Status, Value, digest
 from llm_twin.errors import Permanent, Reason
 from llm_twin.links import canonical
 
@@ -81,6 +81,14 @@ class Done(Value):
     documents: tuple[Document, ...] = Field(default=(), repr=False)
     visit: Visit | None = None  # to be remembered; None leaves what is remembered
     links: tuple[Link, ...] = ()  # that a list stands for: they join the queue
+
+
+class Rules(Value):
+    """The robots.txt of an origin as it was read."""
+
+    origin: str
+    text: str = Field(repr=False)
+    until: Moment  # when it is to be read again
 
 
 class Backlog(Value):
@@ -162,6 +170,14 @@ class Queue(Protocol):
 
     def backlog(self, run_id: str) -> list[Backlog]:
         """How far a run that is not finished has come, by domain."""
+        ...
+
+    def rules(self, origins: Collection[str]) -> list[Rules]:
+        """The rules that were put last of those of the origins that have any, if they still hold."""
+        ...
+
+    def put_rules(self, rules: Iterable[Rules]) -> None:
+        """Remember rules until they are to be read again, each instead of its origin's former ones."""
         ...
 
 

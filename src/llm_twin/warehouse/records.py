@@ -23,7 +23,7 @@ else:
 
 V = TypeVar("V", bound=Value)
 
-SCHEMA = 2  # version of what is written; a store with a higher one is refused
+SCHEMA = 3  # version of what is written; a store with a higher one is refused
 ZSTD = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1; a page takes 1 ms, with zlib 7 ms and more room
 NEWER = "was written by a newer llm-twin (schema {found}, this one reads up to {known}); upgrade llm-twin"
 

@@ -78,6 +78,11 @@ CREATE TABLE visits (
 ) WITHOUT ROWID;
 CREATE INDEX visits_document ON visits (document_id)
 """
+# Since schema 3.
+ROBOTS_TABLES = """
+CREATE TABLE robots (origin TEXT PRIMARY KEY, until INTEGER NOT NULL, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX robots_until ON robots (until)
+"""
 
 
 class SQLiteFile:
@@ -129,7 +134,7 @@ class SQLiteFile:
             return
         with self.writing() as connection:
             ours = self._version(connection)  # asked again: another process may have been faster
-            for tables in (TABLES, QUEUE_TABLES)[ours:]:
+            for tables in (TABLES, QUEUE_TABLES, ROBOTS_TABLES)[ours:]:
                 for statement in tables.split(";"):
                     connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

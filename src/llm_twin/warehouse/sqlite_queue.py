@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
 from llm_twin.documents import Author, Link, Outcome, Run, Status
 from llm_twin.links import domain_of
@@ -15,6 +16,7 @@ from llm_twin.warehouse.queue import (
     Backlog,
     Collector,
     Done,
+    Rules,
     Task,
     Visit,
     combined,
@@ -24,7 +26,7 @@ from llm_twin.warehouse.queue import (
     this_machine,
     visit_key,
 )
-from llm_twin.warehouse.records import Prepared, milliseconds, prepare, storable
+from llm_twin.warehouse.records import Prepared, milliseconds, prepare, storable, storable_text
 from llm_twin.warehouse.sqlite_file import SQLiteFile
 
 Put = Callable[[sqlite3.Connection, Sequence[Prepared]], list[Status]]
@@ -207,6 +209,18 @@ class SQLiteQueue:
     def backlog(self, run_id: str) -> list[Backlog]:
         names = ("domain", "done", "claimed", "waiting")
         return [Backlog(**dict(zip(names, row, strict=True))) for row in self._file.rows(BACKLOG, run_id)]
+
+    def rules(self, origins: Collection[str]) -> list[Rules]:
+        query = "SELECT origin, text, until FROM robots WHERE origin = ? AND until > ?"
+        with self._file.reading() as db:
+            rows = [row for origin in origins for row in db.execute(query, (storable_text(origin), _now()))]
+        return [Rules(origin=o, text=text, until=datetime.fromtimestamp(at / 1000, UTC)) for o, text, at in rows]
+
+    def put_rules(self, rules: Iterable[Rules]) -> None:
+        rows = [(each.origin, milliseconds(each.until), each.text) for each in map(storable, rules)]
+        with self._file.writing() as db:
+            db.execute("DELETE FROM robots WHERE until <= ?", (_now(),))
+            db.executemany("INSERT OR REPLACE INTO robots VALUES (?, ?, ?)", rows)
 
 
 def _now() -> int:
