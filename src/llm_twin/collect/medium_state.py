@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from llm_twin.collect.markdown import fenced, link, quoted
@@ -191,3 +192,13 @@ def _with_caption(block: str, caption: str) -> str:
 def _label(text: object) -> str:
     """Text that is fit to stand between the brackets of a link."""
     return re.sub(r"([\[\]])", r"\\\1", " ".join(str(text or "").split()))
+
+
+def moment(milliseconds: object) -> datetime | None:
+    """Milliseconds since the epoch as a moment; None for anything else."""
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float) or milliseconds <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

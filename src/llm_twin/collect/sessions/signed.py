@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_twin.collect.sessions.cookies import jar_of
-from llm_twin.collect.sessions.sites import Site, site_of
+from llm_twin.collect.sessions.sites import SITES, Site, site_of
 from llm_twin.collect.sessions.store import Session, Sessions
 from llm_twin.errors import Permanent, Reason
 from llm_twin.links import host_of
@@ -25,6 +26,7 @@ class Signed:
         self._store = Sessions(home)
         self._names: list[str] | None = None
         self._sessions: dict[str, Session | None] = {}  # by host
+        self._turns: dict[str, asyncio.Lock] = {}
 
     def session(self, host: str) -> Session | None:
         """The session of the site that a host belongs to, whatever its state."""
@@ -35,6 +37,10 @@ class Signed:
         if host not in self._sessions:
             self._sessions[host] = self._store.for_host(host)
         return self._sessions[host]
+
+    def turn(self, site: Site) -> asyncio.Lock:
+        """Held by who looks at a site in the browser: one at a time."""
+        return self._turns.setdefault(site.name, asyncio.Lock())
 
     def jar(self) -> CookieJar:
         """A jar for one chain of redirects: each host gets its own cookies alone."""
@@ -60,7 +66,8 @@ class Signed:
             return error
         host = host_of(page.url if page else url)
         session = self.session(host)
-        site = session.at if session else site_of(host)
+        site = session.at if session else site_of(host) or _site_of(page)
+        session = session or (self.session(site.domains[0]) if site else None)
         if not site or "twin login" in error.detail:
             return error
         if session and self._over(session, error, page):
@@ -91,3 +98,9 @@ class Signed:
         self._sessions.clear()
         self._names = None
         return self._store.put(session)
+
+
+def _site_of(page: Page | None) -> Site | None:
+    """The site that a page on a domain of its own shows itself to be from."""
+    found = (site for site in SITES.values() if page and site.shown_by and site.shown_by in page.text)
+    return next(found, None)

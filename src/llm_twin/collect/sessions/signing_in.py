@@ -133,7 +133,7 @@ async def _fill(tab: Tab, site: Site, username: str, password: str) -> None:
         if await link.count():
             await link.click()
             await tab.wait_for_load_state("domcontentloaded")
-    if await _captcha(tab):
+    if await captcha(tab):
         _refuse("captcha", site)
     if not await _seen(tab, FIELD):
         if not await _seen(tab, USER):
@@ -174,7 +174,7 @@ async def _standing(context: BrowserContext, tab: Tab, site: Site) -> Standing:
         left = not await tab.evaluate("document.documentElement.dataset.sent === '1'")
         if left and not await tab.evaluate("document.readyState !== 'loading' && document.body !== null"):
             return "waiting"
-        if await _captcha(tab):
+        if await captcha(tab):
             return "captcha"
         if await _seen(tab, CODE) and left:
             return "code"
@@ -187,7 +187,8 @@ async def _standing(context: BrowserContext, tab: Tab, site: Site) -> Standing:
     return "in" if left and not site.mark and not login_path(tab.url) else "waiting"
 
 
-async def _captcha(tab: Tab) -> bool:
+async def captcha(tab: Tab) -> bool:
+    """Whether a page is there to tell people from robots."""
     page = Page(tab.url, 200, {"content-type": "text/html"}, now(), (await tab.content()).encode("utf-8", "replace"))
     found = wall(page)
     return bool(found and found[0] is Reason.BLOCKED) or await _seen(tab, CAPTCHA)
@@ -213,6 +214,6 @@ async def shows(tab: Tab, site: Site) -> bool | None:
     if not site.check:
         return None
     answer = await tab.goto(site.check, wait_until="domcontentloaded")
-    if CHECKPOINT.match(tab.url) or (answer and answer.status == 999) or await _captcha(tab):
+    if CHECKPOINT.match(tab.url) or (answer and answer.status == 999) or await captcha(tab):
         raise Permanent(Reason.BLOCKED, f"{site.name} wants to see that you are no robot: look at it in your browser")
     return not login_path(tab.url) and not await _seen(tab, FIELD)

@@ -28,6 +28,7 @@ class Site:
     passwords: bool = True  # whether one can sign in by name and password
     files: tuple[str, ...] = ()  # domains that scripts and pictures of its pages come from
     browser_only: bool = False  # it turns away all that is no browser
+    shown_by: str = ""  # what stands in the source of its pages, on domains of others as well
     stranger: str = ""  # a pattern in the source of pages that were made for nobody in particular
 
     def signed_in(self, cookies: Iterable[Cookie]) -> bool:
@@ -65,6 +66,7 @@ SITES = {
         mark="uid",
         anonymous="lo_",
         passwords=False,
+        shown_by="com.medium.reader",
         stranger=r'"viewer"\s*:\s*null|"user"\s*:\s*\{\s*"id"\s*:\s*"lo_',
     ),
     "linkedin": Site(

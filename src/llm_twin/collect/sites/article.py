@@ -9,6 +9,7 @@ from typing import Any
 from llm_twin.collect.crawlers import Parse, parser_for
 from llm_twin.collect.discover import content_of
 from llm_twin.collect.extract import Extraction, extract
+from llm_twin.collect.gists import with_gists
 from llm_twin.collect.not_articles import not_article
 from llm_twin.collect.pages import Shell
 from llm_twin.collect.walls import wall
@@ -24,7 +25,7 @@ TITLE_LENGTH = 80  # characters of the first line, for what has no title
 
 async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     """The article behind `link`, by the parser of its platform where the page shows one."""
-    yield await read(link, web, document_of)
+    yield await with_gists(await read(link, web, document_of), web)
 
 
 async def read(link: Link, web: Web, parse: Parse) -> Document:
@@ -37,7 +38,7 @@ async def read(link: Link, web: Web, parse: Parse) -> Document:
         # Where all are drawn, the same page as before may be drawn otherwise.
         page = await fetch_html(link.url, web.against(None) if render == "always" else web)
         if render != "always":
-            return await web.compute(parse, page, link)
+            return await web.read(parse, page, link)
     except Permanent as error:
         page = error.page if isinstance(error, Shell) else page
         if not page or error.reason is not Reason.EMPTY or render == "never" or b"<script" not in page.body.lower():

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from llm_twin.collect.crawlers import crawler, expander, parser
 from llm_twin.collect.discover import Findings, add_site_sitemaps
 from llm_twin.collect.discover.feeds import read_feed
 from llm_twin.collect.extract import Extraction, describe, extract
+from llm_twin.collect.gists import with_gists
 from llm_twin.collect.markdown import without_marks
-from llm_twin.collect.medium_state import VERSION, Entity, State, body
+from llm_twin.collect.medium_lists import add_shown, post_id, stories, without_source
+from llm_twin.collect.medium_state import VERSION, Entity, State, body, moment
 from llm_twin.collect.sites.article import document, read
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import Document, Link
-from llm_twin.errors import Permanent, Reason
+from llm_twin.errors import LinkError, Permanent, Reason
 
-ITEM = re.compile(r"/(?:[^/]+/){0,3}(?:[^/@][^/]*-)?([0-9a-f]{8,12})/?$")  # the post id ends the path
-NO_ITEM = re.compile(r"/(?:@[^/]+/list|tag|series|m|me|feed|sitemap|search|topics?)/")
 APP_LINK = re.compile(rb"<meta[^>]{1,80}al:android:package[^>]{1,80}com\.medium\.reader")
 POST_KEY = re.compile(rb'"Post:[0-9a-f]{6,12}"')
 APP_POST = re.compile(r"medium://p/([0-9a-f]{6,12})")
@@ -29,14 +29,8 @@ TEASER = re.compile(
     r"|(?:Become a member|Upgrade) to (?:read|continue reading) this (?:story|article)"
     r"|\"isAccessibleForFree\"\s*:\s*(?:false|\"False\")|\"isLocked\"\s*:\s*true"
 )
-PAYWALL = "a story for Medium members; only its opening is shown"
-
-
-def post_id(url: str) -> str | None:
-    """The id of the post that a link names; None for profiles, publications, lists and feeds."""
-    path = urlsplit(url).path
-    match = None if NO_ITEM.match(path) else ITEM.fullmatch(path)
-    return match[1] if match else None
+PAYWALL = "a story for Medium members"
+FEED_ITEMS = 10  # in Medium's feeds, at most
 
 
 def is_list(path: str) -> bool:
@@ -55,22 +49,30 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     short = urlsplit(link.url).hostname == "link.medium.com"
     if post_id(link.url) is None and not short:
         raise Permanent(Reason.LIST_PAGE, "a Medium profile or list, not a story: collect its stories with --expand")
-    yield await read(link, web, parse)
+    yield await with_gists(await read(link, web, parse), web)
 
 
 @expander("medium", "medium.com", ".medium.com", path=is_list)
 async def expand(url: str, web: Web, findings: Findings) -> None:
-    """The latest stories of a profile, publication or tag, from its feed; Medium's feeds hold ten.
-
-    A profile with a subdomain of its own has a sitemap of all its stories beside it.
+    """The stories of a profile, publication or tag: from its feed, which holds ten; then, where more are wanted, from
+    the sitemap that a profile with a subdomain of its own has, and from the page, scrolled down in a browser.
     """
     address = feed_of(url)
     feed = await web.compute(read_feed, await web.get(address), False)  # stories may lie on domains of publications
-    findings.add(item._replace(link=_without_source(item.link)) for item in feed.items)
-    if not findings.complete and urlsplit(address).hostname != "medium.com":
+    findings.add(item._replace(link=without_source(item.link)) for item in feed.items)
+    if findings.complete:
+        return
+    if urlsplit(address).hostname != "medium.com":
         listed = Findings(findings.wanted)
         await add_site_sitemaps(address, web, listed)
         findings.add(item for item in listed.newest() if post_id(item.link))
+    elif len(feed.items) >= FEED_ITEMS:
+        shown = address.replace("/feed/", "/", 1)
+        with suppress(LinkError):  # what the feed holds is there
+            findings.add(await web.compute(stories, await web.get(shown)))
+        if not findings.complete:
+            with suppress(LinkError):
+                await add_shown(shown, web, findings)
 
 
 def feed_of(url: str) -> str:
@@ -88,13 +90,6 @@ def feed_of(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, "/feed", "", ""))
 
 
-def _without_source(url: str) -> str:
-    """Feeds mark their links with where they were followed, on domains of publications as well."""
-    parts = urlsplit(url)
-    query = [(name, value) for name, value in parse_qsl(parts.query) if not (name == "source" and "rss" in value)]
-    return urlunsplit(parts._replace(query=urlencode(query)))
-
-
 @parser("medium", recognises=recognises)
 def parse(page: Page, link: Link) -> Document:
     """The story that a page shows. Raises `Permanent(PAYWALL)` when the page has only its opening."""
@@ -104,7 +99,7 @@ def parse(page: Page, link: Link) -> Document:
     post = state.post([name for name in named if name]) if state else {}
     if state is None or not state.paragraphs(post):
         if TEASER.search(page.text):
-            raise Permanent(Reason.PAYWALL, PAYWALL)
+            raise Permanent(Reason.PAYWALL, f"{PAYWALL}; only its opening is shown")
         if not any(named) and is_list(urlsplit(page.url).path):
             raise Permanent(Reason.LIST_PAGE, "a Medium profile or list: collect its stories with --expand")
         return document(page, link, _without_state(page), "medium")
@@ -120,7 +115,7 @@ def parse(page: Page, link: Link) -> Document:
                 "markdown": markdown,
                 "title": str(post.get("title") or "") or found.title,
                 "author": state.follow(post.get("creator")).get("name") or found.author,
-                "published_at": _time(post.get("firstPublishedAt")) or found.published_at,
+                "published_at": moment(post.get("firstPublishedAt")) or found.published_at,
                 "language": str(post.get("detectedLanguage") or "")[:2] or found.language,
                 "kind": "post" if answered else "article",
             }
@@ -143,11 +138,13 @@ def _refuse_openings(state: State, post: Entity) -> None:
     previews = [content.get("isLockedPreviewOnly") for content in state.contents(post)]
     # A story for members that a friend link opens is whole; where the page does not say so, it is not believed.
     if True in previews or (locked and False not in previews):
-        raise Permanent(Reason.PAYWALL, PAYWALL)
+        words = len(" ".join(str(each.get("text") or "") for each in state.paragraphs(post)).split())
+        told = f'{PAYWALL}; of "{post.get("title") or "it"}" only the opening can be read, {words} words'
+        raise Permanent(Reason.PAYWALL, told)
 
 
 def _metadata(state: State, post: Entity, answered: Entity) -> dict[str, Any]:
-    updated = _time(post.get("latestPublishedAt"))
+    updated = moment(post.get("latestPublishedAt"))
     return {
         "post_id": post.get("id"),
         "subtitle": state.follow(post.get("previewContent")).get("subtitle"),
@@ -158,13 +155,3 @@ def _metadata(state: State, post: Entity, answered: Entity) -> dict[str, Any]:
         "response": True if answered else None,
         "response_to": answered.get("mediumUrl") or answered.get("id"),
     }
-
-
-def _time(milliseconds: object) -> datetime | None:
-    """Milliseconds since the epoch as a moment; None for anything else."""
-    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float) or milliseconds <= 0:
-        return None
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None

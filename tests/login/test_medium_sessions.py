@@ -1,0 +1,171 @@
+"""Medium with a session and without: whole stories, paywalls, sessions that are over, and where cookies go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from played import MEDIUM, Played, Run, cookie_txt, cookies_of, sent_to
+from played_medium import OWN, SENTENCES, Medium
+
+from server import Answer
+
+UID = "uid-of-ada"
+Collect = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def medium(sites: Played, monkeypatch: pytest.MonkeyPatch) -> Medium:
+    found = Medium(sites)
+    for host in (OWN, "ada.medium.com", "medium.com.evil.example", "elsewhere.example"):
+        sites.server.route(host, "/robots.txt", status=404)
+    for host in ("gist.githubusercontent.com",):
+        sites.server.route(host, "/", status=404)
+    monkeypatch.setenv("TWIN_RESOLVE", json.dumps(sites.server.resolve))
+    return found
+
+
+@pytest.fixture
+def signed_in(twin: Run, medium: Medium, tmp_path: Path) -> None:
+    (tmp_path / "cookies.txt").write_text(cookie_txt((".medium.com", "uid", UID), ("medium.com", "sid", "1:s")))
+    assert twin("login", "--import-cookies", "cookies.txt")[0] == 0
+
+
+@pytest.fixture
+def collect(twin: Run) -> Collect:
+    def once(*links: str, **_: object) -> dict[str, Any]:
+        code, out, err = twin("collect", "--author", "Ada", *links, "--json", "--quiet")
+        assert code in (0, 1), err
+        assert UID not in out + err
+        outcomes = json.loads(out)["outcomes"]
+        return dict(outcomes[0]) if len(outcomes) == 1 else {"all": outcomes}
+
+    return once
+
+
+def text_of(twin: Run) -> str:
+    (document,) = json.loads(twin("documents", "--json")[1])
+    return str(json.loads(twin("documents", "show", document["id"], "--json")[1])["text"])
+
+
+def test_a_story_for_members_without_a_session_is_no_document(medium: Medium, collect: Collect, twin: Run) -> None:
+    outcome = collect(medium.story("ada.medium.com", "gears-aa11bb22cc33"))
+    assert (outcome["status"], outcome["reason"]) == ("failed", "paywall")
+    assert 'of "The inner life of gears" only the opening can be read, 36 words' in outcome["detail"]
+    assert "to sign in: twin login medium" in outcome["detail"]
+    assert json.loads(twin("documents", "--json")[1]) == []
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_with_a_session_the_whole_story_is_read(medium: Medium, collect: Collect, twin: Run) -> None:
+    assert collect(medium.story("ada.medium.com", "gears-aa11bb22cc33"))["status"] == "new"
+    assert all(sentence in text_of(twin) for sentence in SENTENCES)
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_a_session_that_ends_says_how_to_renew_it_and_is_not_tried_again(
+    medium: Medium, collect: Collect, twin: Run, sites: Played
+) -> None:
+    link = medium.story("ada.medium.com", "gears-aa11bb22cc33")
+    sites.members.clear()
+    outcome = collect(link)
+    assert (outcome["status"], outcome["reason"]) == ("failed", "login_expired")
+    assert "sign in again: twin login medium" in outcome["detail"]
+    assert [each["state"] for each in json.loads(twin("login", "--status", "--json")[1])] == ["expired"]
+    sites.server.requests.clear()
+    assert collect(link)["reason"] == "login_expired"
+    (again,) = sites.server.asked("/gears-aa11bb22cc33")
+    assert "cookie" not in again.headers, "it is sent no more"
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_an_account_that_may_not_read_a_story_is_not_told_to_sign_in(medium: Medium, collect: Collect) -> None:
+    link = medium.story("ada.medium.com", "gears-aa11bb22cc33")
+    page = medium._page("aa11bb22cc33", link, "T", False, {})
+    as_reader = str(page.body).replace('"viewer": null', '"viewer": {"__ref": "User:ada"}')
+    medium.played.server.route("ada.medium.com", "/gears-aa11bb22cc33", body=as_reader)
+    outcome = collect(link)
+    assert outcome["reason"] == "paywall"
+    assert "the account that is signed in may not read it" in outcome["detail"]
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_a_redirect_to_the_login_is_a_session_that_is_over(medium: Medium, collect: Collect, sites: Played) -> None:
+    sites.server.route("ada.medium.com", "/gears-aa11bb22cc33", lambda _: sent_to("https://medium.com/m/signin"))
+    assert collect("https://ada.medium.com/gears-aa11bb22cc33")["reason"] == "login_expired"
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_a_challenge_is_blocked_and_asked_once(medium: Medium, collect: Collect, sites: Played, twin: Run) -> None:
+    challenge = Answer("<title>Just a moment...</title>", 403, {"content-type": "text/html"})
+    sites.server.route("ada.medium.com", "/gears-aa11bb22cc33", lambda _: challenge)
+    assert collect("https://ada.medium.com/gears-aa11bb22cc33")["reason"] == "blocked"
+    assert len(sites.server.asked("/gears-aa11bb22cc33")) == 1
+    assert [each["state"] for each in json.loads(twin("login", "--status", "--json")[1])] == ["signed in"]
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_cookies_go_to_hosts_of_their_site_alone(medium: Medium, collect: Collect, sites: Played) -> None:
+    for host in ("medium.com.evil.example", "elsewhere.example"):
+        sites.server.route(host, "/caught", body="<p>caught</p>")
+        sites.server.route("ada.medium.com", f"/{host}", lambda _, host=host: sent_to(f"https://{host}/caught"))
+        collect(f"https://ada.medium.com/{host}", f"https://{host}/caught")
+    collect("http://medium.com/@ada/in-the-clear-aa11bb22cc33")
+    seen = {(request.host, bool(cookies_of(request).get("uid"))) for request in sites.server.requests}
+    assert ("ada.medium.com", True) not in {(host, sent) for host, sent in seen if "evil" in host}
+    assert {host for host, sent in seen if sent} <= {"ada.medium.com", MEDIUM}
+    assert ("elsewhere.example", False) in seen
+    assert ("medium.com.evil.example", False) in seen
+    sids = {request.host for request in sites.server.requests if "sid" in cookies_of(request)}
+    assert sids <= {MEDIUM}, "a cookie without a domain is for its own host"
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_a_story_on_a_domain_of_its_own_is_whole_for_members(medium: Medium, collect: Collect, sites: Played) -> None:
+    link = medium.story(OWN, "gears-aa11bb22cc33")
+    medium.identity()
+    sites.server.route(OWN, "/gears-aa11bb22cc33", lambda request: medium.on_own_domain(request, link))
+    assert collect(link)["status"] == "new"
+    assert [bool(cookies_of(request)) for request in sites.server.asked("/m/global-identity-2")] == [True]
+    assert not [request for request in sites.server.requests if request.host == OWN and UID in str(request.headers)]
+
+
+def test_gists_are_part_of_the_story(medium: Medium, collect: Collect, twin: Run, sites: Played) -> None:
+    gist = "https://gist.github.com/ada/0123456789abcdef"
+    entities = {"MediaResource:1": {"title": "engine.py", "href": gist}}
+    frame = {"type": "IFRAME", "text": "", "iframe": {"mediaResource": {"__ref": "MediaResource:1"}}}
+    gone = {**frame, "iframe": {"mediaResource": {"id": "fedcba9876543210", "title": "gone.py"}}}
+    code = "def turn(n):\n    return n + 1  # *not* emphasis\n"
+    raw = "/ada/0123456789abcdef/raw"
+    sites.server.route("gist.githubusercontent.com", raw, body=code, content_type="text/plain; charset=utf-8")
+    link = medium.story(
+        "ada.medium.com", "gears-aa11bb22cc33", locked=False, entities=entities, paragraphs=[frame, gone]
+    )
+    assert collect(link)["status"] == "new"
+    text = text_of(twin)
+    assert f"```py\n{code}```\n\n[engine.py]({gist})" in text
+    assert "[gone.py](https://medium.com/media/fedcba9876543210)" in text
+    assert collect(link)["status"] == "unchanged"
+
+
+@pytest.mark.usefixtures("browser")
+def test_a_profile_is_listed_to_its_end(medium: Medium, twin: Run, sites: Played) -> None:
+    medium.profile(stories=47)
+    code, out, err = twin("discover", "https://medium.com/@ada", "--json")
+    assert code == 0, err
+    found = {each["link"]: each["source"] for each in json.loads(out)["items"]}
+    assert set(found) == {link for link, _ in medium.stories}, "none of somebody else's, no responses"
+    assert set(found.values()) == {"feed+state+page", "state+page", "page"}
+
+
+def test_a_short_list_needs_no_browser(
+    medium: Medium, twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_BROWSER", "/nowhere/chromium")
+    medium.profile(stories=47)
+    code, out, err = twin("discover", "https://medium.com/@ada", "--limit", 12, "--json")
+    assert code == 0, err
+    assert len(json.loads(out)["items"]) == 12
