@@ -16,7 +16,7 @@ and prints nDCG@10 and recall@10. Nothing is tuned to a collection: there is not
 
 Metrics as in trec_eval: nDCG with gain rel / log2(rank + 1) against the ideal order of all that is relevant (Järvelin
 and Kekäläinen 2002), averaged over the queries that have a relevant document. As in BEIR, a document with the id of the
-query is not counted as found.
+query is not counted as found, unless it is judged to answer it: ids that are numbers may agree by chance.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -82,8 +83,9 @@ def _discounted(gains: Sequence[int]) -> float:
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
     """The 95 % percentile interval of the mean, by bootstrap over queries (Efron 1979), the same every time."""
-    sample = np.random.default_rng(0).choice(np.asarray(values), (RESAMPLES, len(values)))
-    low, high = np.quantile(sample.mean(axis=1), (0.025, 0.975))
+    random, known = np.random.default_rng(0), np.asarray(values)
+    means = [random.choice(known, len(known)).mean() for _ in range(RESAMPLES)]  # one by one: queries may be many
+    low, high = np.quantile(means, (0.025, 0.975))
     return float(low), float(high)
 
 
@@ -94,6 +96,8 @@ def ranker(store: VectorStore, embedder: Embedder) -> Rank:
     """Search as the product does it, and plain RRF beside."""
 
     def rank(question: str, mode: str) -> list[str]:
+        if not question.strip():
+            return []
         if mode == "plain RRF":
             return _reciprocal_rank_fusion(question, store, embedder)
         query = Query(question=question, limit=DEPTH + 1, mode=check_mode(mode))
@@ -157,7 +161,7 @@ def index_as_we_do(documents: Sequence[Document], twin: Twin) -> None:
         twin.warehouse.put(documents[start : start + BATCH])
     report = twin.index()
     if report.failed:
-        raise SystemExit(f"{len(report.failed)} documents could not be indexed: {report.failed[0].detail}")
+        print(f"{len(report.failed)} documents could not be indexed: {report.failed[0].detail}", file=sys.stderr)
 
 
 # --- the two measurements
@@ -208,7 +212,8 @@ def _row(title: str, store: VectorStore, embedder: Embedder, asked: Sequence[Ask
 def collection(corpus: Path, queries: Path, qrels: Path, settings: Settings) -> None:
     """The table of a collection that comes with judgements."""
     judged = read_judgements(qrels)
-    asked = [Asked(each.id, each.text, judged[each.id]) for each in read_queries(queries) if each.id in judged]
+    texts = {each.id: each.text for each in read_queries(queries)}
+    asked = [Asked(name, text, judged[name]) for name, text in texts.items() if name in judged]
     if not asked:
         raise SystemExit(f"none of the queries in {queries} is judged in {qrels}: the ids don't agree")
     author, names, documents = Author.named("corpus"), dict[str, str](), list[Document]()
@@ -220,7 +225,7 @@ def collection(corpus: Path, queries: Path, qrels: Path, settings: Settings) -> 
         names[document.id] = item.id
         documents.append(document)
     if not documents:
-        raise SystemExit(f"{corpus}: no documents found in it: neither jsonl nor <DOC> records")
+        raise SystemExit(f"{corpus}: no documents found in it: neither jsonl, nor <DOC> records, nor lines with tabs")
     known = set(names.values())
     missing = sum(name not in known for each in asked for name in each.relevant)
     with tempfile.TemporaryDirectory() as home, Twin(settings.model_copy(update={"home": Path(home)})) as twin:
@@ -236,7 +241,9 @@ def collection(corpus: Path, queries: Path, qrels: Path, settings: Settings) -> 
         rank = ranker(twin.vectors, twin.embedder)
         for mode in (*SEARCH_MODES, "plain RRF"):
             found = {
-                each.id: [names[name] for name in rank(each.text, mode) if names[name] != each.id][:DEPTH]
+                each.id: [
+                    names[name] for name in rank(each.text, mode) if names[name] != each.id or each.id in each.relevant
+                ][:DEPTH]
                 for each in asked
             }
             cells = []

@@ -89,6 +89,7 @@ def write(home: Path, chunks: int) -> Figures:
     seconds: list[float] = []
     memory: list[float] = []
     mapped: list[float] = []
+    whole = -(-chunks // data.BATCH)  # calls
     with store_in(home) as store:
         for batch in data.batches(chunks):
             started = time.perf_counter()
@@ -96,6 +97,9 @@ def write(home: Path, chunks: int) -> Figures:
             seconds.append(time.perf_counter() - started)
             memory.append(anonymous_mb())
             mapped.append(status_mb("RssFile"))
+            if len(seconds) * 10 // whole > (len(seconds) - 1) * 10 // whole:
+                rate = len(seconds) * data.BATCH / sum(seconds)
+                print(f"  {len(seconds) * data.BATCH:,} chunks, {rate:,.0f} a second", file=sys.stderr)
         count = store.count()
     return {
         "chunks": count,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import math
 import re
 import subprocess
@@ -28,14 +29,52 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("files", [BEIR, TREC], ids=["beir", "trec"])
-def test_a_collection_is_measured_from_start_to_end(files: dict[str, str]) -> None:
-    done = run(*(word for option, file in files.items() for word in (option, str(HERE / file))))
+def rows(printed: str) -> dict[str, float]:
+    found = re.findall(r"^(dense|sparse|hybrid|plain RRF) +([\d.]+)", printed, re.M)
+    return {mode: float(value) for mode, value in found}
+
+
+def test_a_collection_in_beirs_form_is_measured_by_the_command() -> None:
+    done = run(*(word for option, file in BEIR.items() for word in (option, str(HERE / file))))
     assert done.returncode == 0, done.stderr
     assert "8 documents, 8 chunks, 3 queries" in done.stdout
-    rows = dict(re.findall(r"^(dense|sparse|hybrid|plain RRF) +([\d.]+)", done.stdout, re.M))
-    assert set(rows) == {"dense", "sparse", "hybrid", "plain RRF"}
-    assert float(rows["hybrid"]) >= 0.9
+    assert set(rows(done.stdout)) == {"dense", "sparse", "hybrid", "plain RRF"}
+    assert rows(done.stdout)["hybrid"] >= 0.9
+
+
+def test_a_collection_in_trecs_form_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    retrieval.collection(*(HERE / file for file in TREC.values()), retrieval.Settings.load())
+    printed = capsys.readouterr().out
+    assert "8 documents, 8 chunks, 3 queries" in printed
+    assert rows(printed)["hybrid"] >= 0.9
+
+
+def test_an_odd_collection_is_measured_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = [
+        {"_id": 1, "title": None, "text": "Bread is baked\u2028in a hot oven. \x85 It rises before."},
+        {"_id": 2, "text": "", "title": "How a sail is trimmed to the wind"},
+        {"_id": 3, "text": "", "title": ""},
+        {"_id": 1, "text": "What comes again under the same id is left out: bread, bread, bread."},
+        {"_id": 4, "text": ["Rain is measured", "with a gauge."]},
+        {"_id": 5, "text": "``` \ud83d | <b> [x](" * 30},
+    ]
+    queries = [
+        {"_id": 4, "text": "how is rain measured"},
+        {"_id": 2, "text": "bread in the oven"},
+        {"_id": 7, "text": "  "},
+        {"_id": 8, "text": "nobody judged this"},
+    ]
+    lines = "\r\n".join(json.dumps(each, ensure_ascii=each["_id"] == 5) for each in corpus)
+    (tmp_path / "corpus.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    (tmp_path / "queries.json").write_text(json.dumps(queries))
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\r\n4\t4\t1\r\n2\t1\t1.0\r\n7\t9\t1\r\n2\t3\t0\r\n")
+    files = (tmp_path / name for name in ("corpus.jsonl.gz", "queries.json", "qrels.tsv"))
+    retrieval.collection(*files, retrieval.Settings.load())
+    printed = capsys.readouterr().out
+    assert "5 documents, " in printed
+    assert ", 3 queries" in printed
+    assert "1 relevant documents are not in the corpus" in printed
+    assert rows(printed) == {mode: pytest.approx(2 / 3, abs=1e-4) for mode in rows(printed)}, "4 answers 4"
 
 
 def test_metrics_are_those_of_trec_eval() -> None:
@@ -104,6 +143,47 @@ def test_packed_files_in_a_folder_are_one_corpus(tmp_path: Path) -> None:
         collections.Item("one", "On & on", "Caf\u00e9"),
         collections.Item("two", "", "second"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "documents"),
+    [
+        ("id\ttext\ttitle\n7\tIt rises.\tBread\n8\tGybing\n", [("7", "Bread", "It rises."), ("8", "", "Gybing")]),
+        ('[{"docid": 7, "contents": "It rises."}]', [("7", "", "It rises.")]),
+        ('{"id": null, "docno": "x", "abstract": "a\u2028b\x85c"}\r\n', [("x", "", "a\u2028b\x85c")]),
+        ("<doc>\n<docno> x </docno>\n<text>It rises.\n</text>\n</doc>", [("x", "", "It rises.")]),
+    ],
+    ids=["tabs", "list", "separators", "lower case"],
+)
+def test_documents_are_read_in_every_usual_form(
+    tmp_path: Path, text: str, documents: list[tuple[str, str, str]]
+) -> None:
+    (tmp_path / "corpus").write_bytes(text.encode())
+    assert list(collections.read_corpus(tmp_path / "corpus")) == documents
+
+
+def test_a_broken_byte_does_not_spoil_a_file_in_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "corpus").write_bytes('{"id": 1, "text": "Café, thé, gâteau '.encode() + b'\xff"}')
+    (found,) = collections.read_corpus(tmp_path / "corpus")
+    assert found.text == "Café, thé, gâteau \ufffd"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("qrels", b"q\td\t1\nq d\n", "line 2: 2 fields; qrels have 3"),
+        ("qrels", b"q\td\t1\nq\td\thigh\n", "line 2: 'high' is no relevance"),
+        ("corpus", b'{"id": 1, "text": "a"}\n{"id"', "line 2: no JSON"),
+        ("corpus", b'{"text": "a"}', "line 1: no id; one of _id"),
+        ("corpus", b"[1]", "item 1: no record with an id, but '1'"),
+        ("corpus", b"\x1f\x8b\x08 broken", "not to be unpacked"),
+    ],
+)
+def test_a_file_that_can_not_be_read_is_named_with_its_line(tmp_path: Path, name: str, text: bytes, line: str) -> None:
+    (tmp_path / name).write_bytes(text)
+    read = collections.read_judgements if name == "qrels" else collections.read_corpus
+    with pytest.raises(SystemExit, match=line):
+        list(read(tmp_path / name))
 
 
 def test_the_handbook_keeps_words_and_drops_short_passages() -> None:
