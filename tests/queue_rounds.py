@@ -10,8 +10,6 @@ has revision 1. The queue is empty at the end.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import os
 import random
 import sys
 import tempfile
@@ -19,23 +17,21 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 import queue_child
+from forked import PATIENCE, start
 from llm_twin import Author, Link, Settings, Twin
 from mongod import running_mongod, with_database
 from server import LocalServer
 
-HOSTS, PAGES = 10, 6
-PATIENCE = 120  # seconds, on a very busy machine
+PAGES = {
+    "h0.plain.example": 10,
+    **{f"h{number}.plain.example": 3 for number in range(1, 6)},
+}  # of the first in two takes
 ADA = Author.named("Ada Example")
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([queue_child.__name__])
 
 
 class Result(NamedTuple):
@@ -48,18 +44,25 @@ class Result(NamedTuple):
 
 @contextmanager
 def world() -> Iterator[tuple[LocalServer, list[Link]]]:
-    """A server with pages on many hosts, and links to them: directly, by a list, twice, and to a page that is gone."""
+    """A server with pages on many hosts, and links to them: directly, by a list, twice, in another spelling, by
+    redirects to other hosts; to a page that is gone, and to one that robots.txt forbids."""
     with LocalServer() as server:
         links, listed = [], []
-        for host in (f"h{number}.plain.example" for number in range(HOSTS)):
-            for number in range(PAGES):
-                body = "\n".join(
-                    [f"Page {number}", *(f"{host} {number} text {part}" for part in range(1 + number % 3))]
-                )
-                url = server.route(host, f"/{number}", body=body, content_type="text/plain")
+        for host, pages in PAGES.items():
+            for number in range(pages):
+                lines = [f"Page {number}", *(f"{host} {number} text {part}" for part in range(1 + number % 3))]
+                url = server.route(host, f"/{number}", body="\n".join(lines), content_type="text/plain")
                 (listed if number == 0 else links).append(url)
         links.append(links[0] + "?utm_source=again")
         links.append(server.route("h1.plain.example", "/gone", status=410, body="gone"))
+        for number, target in enumerate(listed):
+            moved = {"location": target}
+            links.append(server.route(f"old{number % 2}.plain.example", f"/{number}", status=301, headers=moved))
+        rules = "User-agent: *\nDisallow: /secret\nCrawl-delay: 0.02\n"
+        server.route("h2.plain.example", "/robots.txt", body=rules, content_type="text/plain")
+        links.append(server.route("h2.plain.example", "/secret", body="secret", content_type="text/plain"))
+        there = {"location": "http://h2.plain.example/robots.txt"}
+        server.route("old0.plain.example", "/robots.txt", status=302, headers=there)
         listing = "\n".join([*(f"http://none.plain.example/{number}" for number in range(5)), links[1]])
         many = server.route("list.plain.example", "/list", body=listing, content_type="text/plain")
         server.route("none.plain.example", "/*", status=404, body="none")
@@ -93,14 +96,12 @@ def rounds(address: str, moments: int, seed: int, folder: Path) -> Result:
             place = with_database(address, f"twin_{uuid4().hex[:12]}") if address else ""
             return options | {"home": str(home), "warehouse": place}
 
-        _start_server()
-        for _ in range(2):  # the first one is slower
-            own = fresh()
-            child, pipe = _start(own, links)
-            started = time.monotonic()
-            assert pipe.poll(PATIENCE)
-            seconds = time.monotonic() - started
-            child.join()
+        own = fresh()
+        child, pipe = start(queue_child.work, own, links)
+        started = time.monotonic()
+        assert pipe.poll(PATIENCE)
+        seconds = time.monotonic() - started
+        child.join()
         with Twin(Settings.load(**own)) as twin:
             expected, (run,) = contents(twin), twin.runs()
             ends = outcomes(twin, run.id)
@@ -109,7 +110,7 @@ def rounds(address: str, moments: int, seed: int, folder: Path) -> Result:
             disturbed += 1
             own = fresh()
             for _ in range(chance.choice((1, 1, 2))):  # killed again, maybe, as it goes on
-                children = [_start(own, links) for _ in range(chance.choice((1, 1, 2, 3)))]
+                children = [start(queue_child.work, own, links) for _ in range(chance.choice((1, 1, 2, 3)))]
                 time.sleep(chance.uniform(0, seconds))
                 caught = 0
                 for child, pipe in children[: chance.randint(1, len(children))]:
@@ -130,28 +131,6 @@ def rounds(address: str, moments: int, seed: int, folder: Path) -> Result:
                 assert contents(twin) == expected, "nothing is lost, nothing is stored twice"
                 assert not [each for run in runs for each in twin.warehouse.queue.backlog(run.id)], "the queue is empty"
         return Result(disturbed, kills, len(expected))
-
-
-def _start_server() -> None:
-    """Start the fork server where it finds the modules that it loads for all children."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), before]))
-    try:
-        forkserver.ensure_running()
-    finally:
-        os.environ.pop("PYTHONPATH")
-        os.environ |= {"PYTHONPATH": before} if before else {}
-
-
-def _start(options: dict[str, Any], links: list[Link]) -> tuple[BaseProcess, Connection]:
-    """A child that is at work."""
-    ours, theirs = PROCESSES.Pipe(duplex=False)
-    child = PROCESSES.Process(target=queue_child.work, args=(options, links, theirs))
-    child.start()
-    theirs.close()
-    assert ours.poll(PATIENCE)
-    assert ours.recv() == "begin"
-    return child, ours
 
 
 def main() -> None:

@@ -1,11 +1,10 @@
-"""kill -9 at random moments of collect and index; run again; the stores equal those of an undisturbed run.
+"""kill -9 at moments all over a collect, an index and a rebuild; run again; the stores equal those left undisturbed.
 
-KILL_MOMENTS=20 pytest tests/kill/test_kill.py    (takes minutes; without it there are fewer)
+KILL_MOMENTS=20 pytest tests/kill/test_kill.py    (takes minutes; without it there are few)
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import shutil
@@ -19,44 +18,64 @@ from typing import Any
 import pytest
 
 import kill_child
+from forked import PATIENCE, start
 from llm_twin import Settings, Twin
 from llm_twin.demo.server import DemoServer
-from llm_twin.models.embed import OnnxEmbedder
 from llm_twin.runfile import read_run_file
+from tiny_models import tiny_bert
 
-MOMENTS = int(os.environ.get("KILL_MOMENTS", "6"))
-REBUILDS = max(4, MOMENTS // 2)  # which take twice as long; every fourth begins anew
+MOMENTS = int(os.environ.get("KILL_MOMENTS", "3"))
+REBUILDS = max(3, MOMENTS // 2)  # every fourth, the first among them, is followed by no other
 SEED = 20240501
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([kill_child.__name__])
-PATIENCE = 120  # seconds, on a very busy machine
+
+
+class World:
+    """The demo's sites and a run file of their links, with a model that takes no time, so that kills hit the stores."""
+
+    def __init__(self, server: DemoServer, folder: Path) -> None:
+        self.server = server
+        self.run_file = server.run_file(folder)
+        self.model = tiny_bert(folder / "tiny")
+
+    def options(self, home: Path) -> dict[str, Any]:
+        own = {"resolve": self.server.resolve, "allow_private": True, "delay": 0.0, "retries": 0, "workers": 1}
+        return own | {"home": str(home), "model": str(self.model)}
+
+    def opened(self, home: Path) -> Twin:
+        return Twin(Settings.load(**self.options(home)))
+
+    def start(self, home: Path, what: str) -> tuple[BaseProcess, Connection]:
+        """A child that is at work."""
+        return start(kill_child.work, self.options(home), what, self.run_file)
+
+    def undisturbed_seconds(self, home: Path, what: str) -> float:
+        child, pipe = self.start(home, what)
+        began = time.monotonic()
+        assert pipe.poll(PATIENCE)
+        assert pipe.recv() == "end"
+        seconds = time.monotonic() - began
+        child.join()
+        return seconds
+
+    def kill_after(self, seconds: float, home: Path, what: str) -> bool:
+        """Run the child and kill it after so many seconds of work; whether it was still at work."""
+        child, pipe = self.start(home, what)
+        at_work = not pipe.poll(seconds)
+        child.kill()
+        child.join()
+        return at_work
+
+
+def moments(number: int, seconds: float) -> Iterator[float]:
+    """As many moments within these seconds: one at random in each part of them."""
+    chance = random.Random(SEED)
+    return (chance.uniform(part, part + 1) * seconds / number for part in range(number))
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[DemoServer]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with DemoServer(port=0) as server:
-        yield server
-
-
-@pytest.fixture
-def run_file(server: DemoServer, tmp_path: Path) -> Path:
-    return server.run_file(tmp_path)
-
-
-def options(home: Path, server: DemoServer) -> dict[str, Any]:
-    return {"home": str(home), "resolve": server.resolve, "allow_private": True, "delay": 0.0, "retries": 0}
-
-
-@pytest.fixture(scope="module")
-def embedder() -> OnnxEmbedder:
-    return Twin().embedder
-
-
-def opened(home: Path, server: DemoServer, embedder: OnnxEmbedder) -> Twin:
-    """A twin on this home that need not load the model again."""
-    twin = Twin(Settings.load(**options(home, server)))
-    twin.embedder = embedder
-    return twin
+        yield World(server, tmp_path_factory.mktemp("world"))
 
 
 def contents(twin: Twin) -> dict[str, Any]:
@@ -85,51 +104,18 @@ def index_contents(twin: Twin) -> dict[str, Any]:
     }
 
 
-def start(home: Path, server: DemoServer, what: str, run_file: Path) -> tuple[BaseProcess, Connection]:
-    """A child that is at work."""
-    ours, theirs = PROCESSES.Pipe(duplex=False)
-    child = PROCESSES.Process(target=kill_child.work, args=(options(home, server), what, run_file, theirs))
-    child.start()
-    theirs.close()
-    assert ours.poll(PATIENCE)
-    assert ours.recv() == "begin"
-    return child, ours
-
-
-def undisturbed_seconds(home: Path, server: DemoServer, what: str, run_file: Path) -> float:
-    child, pipe = start(home, server, what, run_file)
-    began = time.monotonic()
-    assert pipe.poll(PATIENCE)
-    assert pipe.recv() == "end"
-    seconds = time.monotonic() - began
-    child.join()
-    return seconds
-
-
-def kill_after(seconds: float, home: Path, server: DemoServer, what: str, run_file: Path) -> bool:
-    """Run the child and kill it after so many seconds of work; whether it was still at work."""
-    child, pipe = start(home, server, what, run_file)
-    at_work = not pipe.poll(seconds)
-    child.kill()
-    child.join()
-    return at_work
-
-
-def test_a_killed_collect_is_made_good_by_the_next(
-    server: DemoServer, embedder: OnnxEmbedder, run_file: Path, tmp_path: Path
-) -> None:
+def test_a_killed_collect_is_made_good_by_the_next(world: World, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
-    seconds = undisturbed_seconds(whole, server, "collect", run_file)
-    with opened(whole, server, embedder) as twin:
+    seconds = world.undisturbed_seconds(whole, "collect")
+    with world.opened(whole) as twin:
         expected = contents(twin)
     assert len(expected["documents"]) > 10
-    chance = random.Random(SEED)
     interrupted = 0
-    for number in range(MOMENTS):
+    for number, moment in enumerate(moments(MOMENTS, seconds)):
         home = tmp_path / f"home{number}"
-        interrupted += kill_after(chance.uniform(0, seconds), home, server, "collect", run_file)
-        with opened(home, server, embedder) as twin:
-            report = twin.collect_links(read_run_file(run_file))
+        interrupted += world.kill_after(moment, home, "collect")
+        with world.opened(home) as twin:
+            report = twin.collect_links(read_run_file(world.run_file))
             assert not report.failed
             assert contents(twin) == expected
             assert {run.state for run in twin.runs()} == {"finished"}, "the stopped run itself was continued"
@@ -137,12 +123,12 @@ def test_a_killed_collect_is_made_good_by_the_next(
     assert interrupted >= MOMENTS / 3
 
 
-@pytest.fixture
-def old(server: DemoServer, embedder: OnnxEmbedder, run_file: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def old(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose index is an old one: half the documents have changed since, one is gone, others are new."""
-    old = tmp_path / "old"
-    with opened(old, server, embedder) as twin:
-        twin.collect_links(read_run_file(run_file))
+    old = tmp_path_factory.mktemp("old")
+    with world.opened(old) as twin:
+        twin.collect_links(read_run_file(world.run_file))
         documents = list(twin.warehouse.documents())
         changed = [each.model_copy(update={"text": f"Older. {each.text[::-1]}"}) for each in documents[::2]]
         twin.warehouse.delete([documents[1].id])
@@ -154,22 +140,19 @@ def old(server: DemoServer, embedder: OnnxEmbedder, run_file: Path, tmp_path: Pa
     return old
 
 
-def test_a_killed_index_is_made_good_by_the_next(
-    server: DemoServer, embedder: OnnxEmbedder, run_file: Path, old: Path, tmp_path: Path
-) -> None:
+def test_a_killed_index_is_made_good_by_the_next(world: World, old: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     shutil.copytree(old, whole)
-    seconds = undisturbed_seconds(whole, server, "index", run_file)
-    with opened(whole, server, embedder) as twin:
+    seconds = world.undisturbed_seconds(whole, "index")
+    with world.opened(whole) as twin:
         expected = contents(twin)
     assert expected["ledger"].keys() == expected["documents"].keys()
-    chance = random.Random(SEED)
     interrupted = 0
-    for number in range(MOMENTS):
+    for number, moment in enumerate(moments(MOMENTS, seconds)):
         home = tmp_path / f"home{number}"
         shutil.copytree(old, home)
-        interrupted += kill_after(chance.uniform(0, seconds), home, server, "index", run_file)
-        with opened(home, server, embedder) as twin:
+        interrupted += world.kill_after(moment, home, "index")
+        with world.opened(home) as twin:
             assert not twin.index().failed
             assert contents(twin) == expected
         shutil.rmtree(home)
@@ -177,24 +160,23 @@ def test_a_killed_index_is_made_good_by_the_next(
 
 
 def test_a_killed_rebuild_leaves_the_old_index_and_is_made_good_by_the_next(
-    server: DemoServer, embedder: OnnxEmbedder, run_file: Path, old: Path, tmp_path: Path
+    world: World, old: Path, tmp_path: Path
 ) -> None:
     whole = tmp_path / "whole"
     shutil.copytree(old, whole)
-    with opened(whole, server, embedder) as twin:
+    with world.opened(whole) as twin:
         before = index_contents(twin)
-    seconds = undisturbed_seconds(whole, server, "rebuild", run_file)
-    with opened(whole, server, embedder) as twin:
+    seconds = world.undisturbed_seconds(whole, "rebuild")
+    with world.opened(whole) as twin:
         expected = contents(twin)
         after = index_contents(twin)
     assert after != before
-    chance = random.Random(SEED)
     interrupted = 0
-    for number in range(REBUILDS):
+    for number, moment in enumerate(moments(REBUILDS, seconds)):
         home = tmp_path / f"home{number}"
         shutil.copytree(old, home)
-        interrupted += kill_after(chance.uniform(0, seconds), home, server, "rebuild", run_file)
-        with opened(home, server, embedder) as twin:
+        interrupted += world.kill_after(moment, home, "rebuild")
+        with world.opened(home) as twin:
             assert index_contents(twin) in (before, after), "an index is in use as a whole"
             assert not twin.index(rebuild=bool(number % 4)).failed  # the draft may be left to the next rebuild
             assert contents(twin) == expected

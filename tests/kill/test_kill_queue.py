@@ -8,8 +8,8 @@ import queue_rounds
 
 
 def test_a_killed_run_on_sqlite_loses_nothing_and_does_nothing_twice(tmp_path: Path) -> None:
-    assert queue_rounds.rounds("", 3, 1, tmp_path).kills >= 3
+    assert queue_rounds.rounds("", 5, 1, tmp_path).kills >= 5
 
 
 def test_a_killed_run_on_mongodb_loses_nothing_and_does_nothing_twice(mongod_uri: str, tmp_path: Path) -> None:
-    assert queue_rounds.rounds(mongod_uri, 3, 2, tmp_path).kills >= 3
+    assert queue_rounds.rounds(mongod_uri, 5, 2, tmp_path).kills >= 5
