@@ -77,6 +77,10 @@ class Page:
                 continue
         return self.body.decode(_guess(self.body, labels), "replace")
 
+    def __getstate__(self) -> dict[str, object]:
+        """What goes to another process: the text is made there from the body."""
+        return {name: value for name, value in vars(self).items() if name != "text"}
+
     def _labels(self) -> Iterator[str]:
         """Python's names of the encodings that the header and the page claim, those it does not know left out."""
         header = Message()
