@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["kill_child", "queue_child"])
+IMPORTED = ["kill_child", "queue_child"]
 PATIENCE = 120  # seconds, on a very busy machine
 
 
@@ -30,6 +30,7 @@ def start(work: Callable[..., None], *args: Any) -> tuple[BaseProcess, Connectio
 
 def _ensure_server() -> None:
     """Start the fork server where it finds the modules that it is to import: it passes over those that it does not."""
+    PROCESSES.set_forkserver_preload(IMPORTED)  # here: there is one list for all test files
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), before]))
     try:
