@@ -2,7 +2,7 @@
 
     python collect_server.py PAGES SECONDS        (prints its port, ends with its standard input)
 
-`/N/ID` is the page PAGES/html/ID.html.gz, whatever N is, sent packed with an ETag; asked for on condition, it is
+`/ID` is the page PAGES/html/ID.html.gz, sent packed with an ETag; asked for on condition, it is
 answered 304. `/robots.txt` allows everything. HTTP/1.1 with connections kept, on loopback.
 """
 
