@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from importlib import import_module
@@ -69,6 +70,7 @@ def cli(ctx: click.Context, home: str | None) -> None:
 def main() -> None:
     """Entry point: runs a command; every expected error is one line on stderr. Exit codes: see README."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped run is marked as interrupted
+    _show_own_warnings()
     try:
         code = cli.main(standalone_mode=False)
     except click.UsageError as error:
@@ -93,3 +95,16 @@ def main() -> None:
         click.echo(f"twin: {error}", err=True)
         code = error.exit_code
     sys.exit(code or 0)
+
+
+def _show_own_warnings() -> None:
+    """Warnings of llm-twin are lines on stderr; what libraries say of odd pages is nothing for a terminal."""
+
+    class Line(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return "twin: " + " ".join(record.getMessage().split())
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(Line())
+    logging.getLogger("llm_twin").handlers = [handler]
+    logging.getLogger().addHandler(logging.NullHandler())
