@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     workers: int = Field(default=0, ge=0, le=256, description="Processes that read pages; 0: one for each core")
     delay: float = Field(default=0.5, ge=0, description="Seconds between two requests to one host")
     timeout: float = Field(default=30.0, gt=0, description="Seconds a request may take, its body included")
+    link_timeout: float = Field(
+        default=1800.0, gt=0, description="Seconds a link may take altogether: tries, redirects, pauses, reading"
+    )
     clone_timeout: float = Field(default=300.0, gt=0, description="Seconds a clone may take")
     retries: int = Field(default=2, ge=0, le=10, description="Further tries after a transient failure")
     max_page_bytes: int = Field(default=10 * MEGABYTE, ge=1, le=12 * MEGABYTE, description="Largest page, unpacked")

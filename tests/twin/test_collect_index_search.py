@@ -10,6 +10,7 @@ import pytest
 from blog import BREAD, SAILS, page
 from llm_twin import Settings, Twin
 from llm_twin.errors import Reason, UsageError
+from server import Answer
 
 ADA = "Ada Example"
 LINKS = ["http://blog.example/bread", "http://blog.example/sails"]
@@ -81,6 +82,37 @@ def test_every_link_ends_in_one_outcome_with_its_reason(twin: Twin, world: Any) 
     assert all(outcome.detail for outcome in report.outcomes if outcome.reason)
     assert report.domains["blog.example"].successful == 1
     assert twin.warehouse.count() == 1
+
+
+def test_a_link_can_not_take_for_ever_and_holds_up_no_other(world: Any, options: dict[str, Any]) -> None:
+    silent = world.route("silent.example", "/a", hang=True)
+    for hop in range(12):
+        world.route(
+            "chain.example", f"/{hop}", lambda _, hop=hop: Answer(status=302, headers={"location": f"/{hop + 1}"})
+        )
+    missing = world.route("blog.example", "/missing", status=404)
+    options |= {"resolve": world.resolve, "delay": 0.4, "retries": 10}
+    with Twin(Settings.load(**options)) as twin:
+        twin.collect(ADA, [missing])  # imports what takes long on a busy machine
+    options["link_timeout"] = 1.5
+    with Twin(Settings.load(**options)) as twin:
+        report = twin.collect(ADA, [silent, "http://chain.example/0", missing])
+    ends = {outcome.link: outcome.reason for outcome in report.outcomes}
+    assert ends == {silent: Reason.TIMEOUT, "http://chain.example/0": Reason.TIMEOUT, missing: Reason.NOT_FOUND}
+    late = [outcome for outcome in report.failed if outcome.link != missing]
+    assert all("TWIN_LINK_TIMEOUT" in outcome.detail and outcome.transient for outcome in late)
+
+
+def test_links_of_a_host_that_rests_end_without_being_asked_for_and_are_retried(twin: Twin, world: Any) -> None:
+    busy = world.route("blog.example", "/0", lambda _: Answer(status=429, headers={"retry-after": "3600"}))
+    links = [busy, *(world.route("blog.example", f"/{number}", status=404) for number in range(1, 12))]
+    report = twin.collect(ADA, links)
+    rested = [each for each in report.failed if each.reason is Reason.RATE_LIMITED]
+    asked = [request for request in world.requests if request.path != "/robots.txt"]
+    assert len(report.outcomes) == 12 == len(rested) - 1 + len(asked)
+    assert len(asked) <= 3  # that were under way when the host asked to wait
+    assert all(each.transient for each in rested)
+    assert {each.link for each in rested} <= {each.link for each in twin.failures()}
 
 
 def test_a_failed_link_alone_is_tried_again(twin: Twin, world: Any) -> None:

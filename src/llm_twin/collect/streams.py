@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -161,5 +162,7 @@ def _connecting() -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise httpcore2.ConnectTimeout(error) from error
-    except OSError as error:  # TLS's too
+    except ssl.SSLError as error:
         raise httpcore2.ConnectError(error) from error
+    except OSError as error:  # asyncio's own words have the address in them
+        raise httpcore2.ConnectError(os.strerror(error.errno) if error.errno else error) from error

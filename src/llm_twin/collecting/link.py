@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from llm_twin.collecting.expand import items_of, older
 from llm_twin.documents import Document, Outcome, Seen
-from llm_twin.errors import LinkError, Permanent, Reason, RecordError, TwinError
+from llm_twin.errors import LinkError, Permanent, Reason, RecordError, Transient, TwinError
 from llm_twin.links import parse_link
 from llm_twin.runs import failure, unexpected
 from llm_twin.warehouse.queue import Done, Task, Visit
@@ -27,7 +27,7 @@ async def collected(task: Task, web: Web, *, refresh: bool = False) -> Done:
     """
     started = time.perf_counter()
     try:
-        done = await _collected(task, web, refresh)
+        done = await _in_time(task, web, refresh)
     except LinkError as error:
         more = {"expand": task.link.expand, "since": task.link.since} if task.link.expand else {}
         outcome = failure(task.link.url, task.link.author.name, error).model_copy(update=more)
@@ -46,6 +46,18 @@ def refused(done: Done, error: RecordError) -> Done:
     link = done.task.link
     why = Permanent(Reason.BAD_DATA, str(error))
     return Done(task=done.task, outcome=failure(link.url, link.author.name, why, done.outcome.seconds))
+
+
+async def _in_time(task: Task, web: Web, refresh: bool) -> Done:
+    limit = web.settings.link_timeout
+    try:
+        async with asyncio.timeout(limit) as whole:
+            return await _collected(task, web, refresh)
+    except TimeoutError:
+        if not whole.expired():
+            raise
+        words = f"it took over {limit:g} s, with all tries, redirects and pauses between; see TWIN_LINK_TIMEOUT"
+        raise Transient(Reason.TIMEOUT, words) from None
 
 
 async def _collected(task: Task, web: Web, refresh: bool) -> Done:
