@@ -32,6 +32,7 @@ class Reason(StrEnum):
     LOGIN_REQUIRED = "login_required"
     LOGIN_EXPIRED = "login_expired"
     LIST_PAGE = "list_page"
+    LAYOUT_CHANGED = "layout_changed"
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
     RATE_LIMITED = "rate_limited"

@@ -100,6 +100,12 @@ class Settings(BaseSettings):
     browser: str = Field(
         default="", description="Path of the Chromium that draws them; empty: the one on the PATH, else Playwright's"
     )
+    posts_per_run: int = Field(
+        default=100,
+        ge=1,
+        le=10_000,
+        description="Posts read of a LinkedIn profile in one run, unless `--expand` says it",
+    )
     allow_private: bool = Field(default=False, description="Allow loopback and private addresses, and git over http")
     resolve: dict[str, str] = Field(
         default_factory=dict,

@@ -47,8 +47,7 @@ async def walk(site: Site, web: Web, url: str) -> AsyncIterator[Tab]:
             ) as context:
                 tab = await context.new_page()
                 tab.set_default_timeout(1000 * limit)
-                answer = await tab.goto(url, wait_until="domcontentloaded")
-                await _past_walls(site, web, tab, answer.status if answer else 200)
+                await step(site, web, tab, url)
                 yield tab
                 if session and site.signed_in(renewed := await cookies_of(context)):
                     web.save(session.model_copy(update={"cookies": site.own(renewed)}))
@@ -61,6 +60,17 @@ async def walk(site: Site, web: Web, url: str) -> AsyncIterator[Tab]:
             raise Transient(Reason.UNREACHABLE, f"{site.name} in the browser: {line}") from None
 
 
+async def step(site: Site, web: Web, tab: Tab, url: str) -> None:
+    """Go to a page, at the pace that a site is walked at. Raises `Permanent` at a wall, and for a page that is gone."""
+    if tab.url != "about:blank":
+        await asyncio.sleep(SLOWER * web.settings.delay)
+    answer = await tab.goto(url, wait_until="domcontentloaded")
+    status = answer.status if answer else 200
+    await _past_walls(site, web, tab, status)
+    if status in (404, 410):
+        raise Permanent(Reason.NOT_FOUND if status == 404 else Reason.GONE, f"no such page: HTTP {status} from {url}")
+
+
 async def down(
     site: Site, web: Web, tab: Tab, gather: Callable[[], Awaitable[int]], enough: Callable[[], bool]
 ) -> None:
@@ -68,18 +78,28 @@ async def down(
 
     Raises `Permanent` at the first wall.
     """
+    from playwright.async_api import Error
+    from playwright.async_api import TimeoutError as TooSlow
+
     idle = 0
     while idle < ENDS:
-        await _past_walls(site, web, tab)
-        found = await gather()
-        if enough():
-            return
-        before = await tab.evaluate("document.documentElement.scrollHeight")
-        await asyncio.sleep(SLOWER * web.settings.delay)
-        await tab.evaluate(SCROLL)
-        if await (button := tab.locator(MORE).locator("visible=true")).count():
-            await button.first.click()
-        idle = 0 if found or await _grows(tab, before) else idle + 1
+        try:
+            await _past_walls(site, web, tab)
+            found = await gather()
+            if enough():
+                return
+            before = await tab.evaluate("document.documentElement.scrollHeight")
+            await asyncio.sleep(SLOWER * web.settings.delay)
+            await tab.evaluate(SCROLL)
+            if await (button := tab.locator(MORE).locator("visible=true")).count():
+                await button.first.click()
+            idle = 0 if found or await _grows(tab, before) else idle + 1
+        except TooSlow:
+            raise
+        except Error:  # the page goes elsewhere; where to is seen next
+            idle += 1
+            with suppress(Error):
+                await tab.wait_for_load_state("domcontentloaded")
 
 
 async def _grows(tab: Tab, before: int) -> bool:
@@ -93,8 +113,8 @@ async def _grows(tab: Tab, before: int) -> bool:
 
 
 async def _past_walls(site: Site, web: Web, tab: Tab, status: int = 200) -> None:
-    wall = ""
-    if status == 999 or CHECKPOINT.match(tab.url) or await captcha(tab):
+    wall, puzzle = "", await captcha(tab)
+    if puzzle or status == 999 or CHECKPOINT.match(tab.url):
         wall = "blocked"
     elif login_path(tab.url):
         wall = "expired"

@@ -1,0 +1,182 @@
+"""LinkedIn's activity page, read by a real Chromium that is signed in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from played import LINKEDIN, Played, Run, cookie_txt, shown
+from played_linkedin import ACTIVITY, PROFILE, LinkedIn, Post
+
+Collect = Callable[..., dict[str, Any]]
+MORE = """<div class=update-components-image><img src="https://media.licdn.com/a.jpg" alt="A wooden gear wheel"></div>
+<div class=update-components-document__container><iframe title="Gears in ten slides"></iframe></div>
+<div class=update-components-article><a href="https://engines.example/paper?utm_source=li">The paper</a></div>"""
+
+
+@pytest.fixture
+def signed_in(twin: Run, sites: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWIN_BROWSER", "/nowhere")  # not needed yet
+    (tmp_path / "cookies.txt").write_text(cookie_txt((f".{LINKEDIN}", "li_at", "token-of-ada")))
+    assert twin("login", "linkedin", "--import-cookies", "cookies.txt", "--quiet")[0] == 0
+
+
+@pytest.fixture
+def collect(signed_in: None, browser: Path, twin: Run) -> Collect:
+    def once(*words: object) -> dict[str, Any]:
+        code, out, err = twin("collect", "--author", "Ada Example", *words, "--json", "--quiet")
+        assert code in (0, 1), err
+        assert "token-of-ada" not in out + err
+        (outcome,) = json.loads(out)["outcomes"]
+        return dict(outcome)
+
+    return once
+
+
+def documents(twin: Run) -> list[dict[str, Any]]:
+    code, _, err = twin("documents", "export", "all.jsonl")
+    assert code == 0, err
+    return [json.loads(line) for line in Path("all.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_three_hundred_posts_in_two_layouts_become_documents(collect: Collect, sites: Played, twin: Run) -> None:
+    kinds = {3: "reshare", 7: "repost", 155: "reshare", 157: "repost"}
+    posts = [
+        Post(
+            number,
+            "2024" if number < 150 else "2023",
+            kinds.get(number, "post"),
+            {"parts": MORE if number == 5 else ""},
+        )
+        for number in range(300)
+    ]
+    LinkedIn(sites, posts)
+    outcome = collect(PROFILE, "--expand", 300)
+    assert (outcome["status"], outcome["documents"]) == ("new", 298), outcome
+    found = {each["link"]: each for each in documents(twin)}
+    assert set(found) == {
+        f"https://www.linkedin.com/feed/update/{post.share}/" for post in posts if post.kind != "repost"
+    }, "by the share, as the data export names them"
+    for post in (posts[0], posts[149], posts[151], posts[299]):
+        each = found[f"https://www.linkedin.com/feed/update/{post.share}/"]
+        assert (each["kind"], each["platform"]) == ("post", "linkedin")
+        assert each["text"] == post.words.replace("#", "\\#") or each["text"] == post.words
+        assert each["published_at"][:10] == f"{post.at:%Y-%m-%d}"
+        details = each["metadata"]
+        assert details["urn"] == post.activity
+        assert details["hashtags"] == ["engines", "gears"]
+        assert details["mentions"] == [{"name": "Charles Babbage", "link": "https://www.linkedin.com/in/charles"}]
+        assert (details["reactions"], details["comments"]) == (1000 + post.number, 12)
+        assert details["parser"] == ("linkedin 2024-1" if post.layout == "2024" else "linkedin 2023-1")
+    for number in (3, 155):
+        each = found[f"https://www.linkedin.com/feed/update/{posts[number].share}/"]
+        assert "somebody else" not in each["text"]
+        assert each["metadata"]["type"] == "reshare"
+        assert each["metadata"]["reshare_of"] == {
+            "author": "Grace Hopper",
+            "profile": "https://www.linkedin.com/in/grace",
+        }
+    rich = found[f"https://www.linkedin.com/feed/update/{posts[5].share}/"]
+    assert rich["metadata"]["images"] == [{"alt": "A wooden gear wheel", "address": "https://media.licdn.com/a.jpg"}]
+    assert rich["metadata"]["documents"] == ["Gears in ten slides"]
+    assert rich["metadata"]["links"] == ["https://engines.example/paper?utm_source=li"]
+    assert "A wooden gear wheel" in rich["text"]
+
+    rows = io.StringIO()
+    csv.writer(rows).writerows(
+        [
+            ("Date", "ShareLink", "ShareCommentary", "SharedUrl", "MediaUrl", "Visibility"),
+            *(
+                (
+                    f"{post.at:%Y-%m-%d %H:%M:%S}",
+                    f"https://www.linkedin.com/feed/update/{post.share}",
+                    post.words,
+                    "",
+                    "",
+                    "",
+                )
+                for post in posts[:2]
+            ),
+        ]
+    )
+    Path("Shares.csv").write_text(rows.getvalue())
+    code, out, err = twin("import", "Shares.csv", "--author", "Ada Example", "--json", "--quiet")
+    assert code == 0, err
+    assert {each["status"] for each in json.loads(out)["outcomes"]} <= {"skipped", "unchanged"}, out
+    assert len(documents(twin)) == 298, "a post that is in the export is the same document"
+
+
+def test_a_walk_ends_at_the_limit_or_at_a_date(collect: Collect, sites: Played, twin: Run) -> None:
+    LinkedIn(sites, [Post(number) for number in range(300)])
+    since = f"{Post(30).at:%Y-%m-%d}"
+    outcome = collect(PROFILE, "--since", since)
+    assert (outcome["status"], outcome["documents"]) == ("new", 31), outcome
+    starts = [int(request.query.partition("=")[2]) for request in sites.server.asked("/voyager/api/feed")]
+    assert max(starts) <= 60, "what is older is not asked for"
+
+
+@pytest.mark.parametrize(
+    ("where", "reason", "command"),
+    [
+        ("/login?session_redirect=feed", "login_expired", "sign in again: twin login linkedin"),
+        ("/checkpoint/challenge/AgH?ut=1", "blocked", "look at it in your browser, then twin login linkedin"),
+    ],
+)
+def test_a_wall_in_mid_run_ends_it_for_good(
+    where: str, reason: str, command: str, collect: Collect, sites: Played, twin: Run, home: Path
+) -> None:
+    LinkedIn(sites, [Post(number) for number in range(300)], wall=(60, where))
+    outcome = collect(PROFILE, "--expand", 300)
+    assert (outcome["status"], outcome["reason"]) == ("failed", reason), outcome["detail"]
+    assert command in outcome["detail"]
+    assert documents(twin) == []
+    asked = len(sites.server.requests)
+    again = collect(PROFILE, "--expand", 300)
+    assert (again["reason"], len(sites.server.requests)) == (reason, asked), "nothing is asked once more"
+    (kept,) = (home / "kept").iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert str(kept) in outcome["detail"]
+    code, out, err = twin("import", kept, "--author", "Ada Example", "--json", "--quiet")
+    assert code == 0, err
+    assert len(json.loads(out)["outcomes"]) == 60, "what was read before is not lost"
+
+
+def test_pages_that_no_parser_knows_are_kept(collect: Collect, sites: Played, home: Path) -> None:
+    LinkedIn(sites, [Post(number, "2031") for number in range(5)])
+    outcome = collect(PROFILE)
+    assert (outcome["status"], outcome["reason"]) == ("failed", "layout_changed")
+    (kept,) = (home / "kept").iterdir()
+    assert f"twin import {kept}" in outcome["detail"]
+    text = kept.read_text("utf-8")
+    assert "x7f2a" in text
+    assert f"<!-- saved from url=({len('https://' + LINKEDIN + ACTIVITY):04d})https://{LINKEDIN}{ACTIVITY} -->" in text
+
+
+def test_one_post_and_one_article_are_read_by_their_links(collect: Collect, sites: Played, twin: Run) -> None:
+    post = Post(1)
+    found = LinkedIn(sites, [post])
+    sites.server.route(LINKEDIN, f"/feed/update/{post.activity}/", found._activity)
+    assert collect(f"https://{LINKEDIN}/feed/update/{post.activity}/")["stored_as"].endswith(f"{post.share}/")
+    paragraphs = "".join(f"<p>Gear number {number} of the engine turns the one beside it.</p>" for number in range(20))
+    article = (
+        f"<main><article><h1>How gears add</h1><time datetime=2025-03-04>March</time>{paragraphs}</article></main>"
+    )
+    sites.server.route(LINKEDIN, "/pulse/how-gears-add-ada", lambda _: shown("How gears add | LinkedIn", article))
+    outcome = collect(f"https://{LINKEDIN}/pulse/how-gears-add-ada?trk=x")
+    assert (outcome["status"], outcome["title"]) == ("new", "How gears add"), outcome
+    (article_,) = (each for each in documents(twin) if each["kind"] == "article")
+    assert "Gear number 19" in article_["text"]
+
+
+def test_without_a_session_linkedin_is_not_even_asked(twin: Run, sites: Played) -> None:
+    code, out, _ = twin("collect", "--author", "Ada Example", PROFILE, "--json", "--quiet")
+    (outcome,) = json.loads(out)["outcomes"]
+    assert (code, outcome["reason"]) == (1, "login_required")
+    assert "twin login linkedin" in outcome["detail"]
+    assert "twin import FILE.zip" in outcome["detail"]
+    assert sites.server.requests == []
