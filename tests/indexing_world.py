@@ -16,6 +16,8 @@ from llm_twin.vectors.store import VectorStore
 
 ADA, BEN = Author.named("Ada Example"), Author.named("Ben Example")
 Vectors = NDArray[np.float32]
+# Where dozens of indexes are made or hundreds of writes flushed: on a busy disk that takes minutes.
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
 class WordsEmbedder:

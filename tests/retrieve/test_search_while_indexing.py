@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from itertools import count
 from pathlib import Path
 
 import searching_child
@@ -17,21 +18,26 @@ def test_searches_never_fail_nor_come_back_empty_while_documents_change_and_the_
 ) -> None:
     options = {"home": str(tmp_path / "home")}
     searching_child.write(options, revision=1)
-    stop, reports, searchers = PROCESSES.Event(), [], []
+    stop, enough, reports, searchers = PROCESSES.Event(), [], [], []
     for one_by_one in (True, False):
         ours, theirs = PROCESSES.Pipe()
         reports.append(ours)
-        searchers.append(PROCESSES.Process(target=searching_child.search, args=(options, stop, theirs, one_by_one)))
+        enough.append(PROCESSES.Event())
+        given = (options, stop, enough[-1], theirs, one_by_one)
+        searchers.append(PROCESSES.Process(target=searching_child.search, args=given))
     for process in searchers:
         process.start()
     try:
-        for revision in range(2, 5):
+        for revision in count(2):
+            rebuild = revision % 2 == 1
             writer = PROCESSES.Process(
-                target=searching_child.write, args=(options, revision), kwargs={"rebuild": revision == 4}
+                target=searching_child.write, args=(options, revision), kwargs={"rebuild": rebuild}
             )
             writer.start()
             writer.join(PATIENCE)
             assert writer.exitcode == 0
+            if rebuild and all(each.is_set() for each in enough):
+                break
     finally:
         stop.set()
     for process, report in zip(searchers, reports, strict=True):
@@ -39,4 +45,4 @@ def test_searches_never_fail_nor_come_back_empty_while_documents_change_and_the_
         searches, error = report.recv()
         process.join(PATIENCE)
         assert error == ""
-        assert searches >= 3
+        assert searches >= searching_child.ENOUGH

@@ -7,6 +7,7 @@ a question are often spread over passages, its sense rarely is. Both are fused; 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -81,16 +82,28 @@ def search(
     sense, and what the store raises.
     """
     query = query.checked()
-    rankings = _Rankings(query, store, embed)
-    pool = max(query.limit, POOL if query.diversity else 0, RERANKED if reranker else 0)
-    found = rankings.documents(pool)
-    if reranker:
-        found = _reranked(query.question, _read(found, store), reranker)
-    if query.diversity:
-        found = _diverse(found, store, query.diversity)
-    found = found[: query.limit]
-    if not reranker:
-        found = _read(found, store)
+    vector = embed(query.question) if query.mode != "sparse" else None
+    # The index is held for all of it, but not while a cross-encoder reads: where another process writes meanwhile,
+    # a search waits for its turn once instead of ten times, and what was ranked is there when it is read.
+    with ExitStack() as held:
+        held.enter_context(store.reading())
+        rankings = _Rankings(query, store, vector)
+        found = rankings.documents(max(query.limit, POOL if query.diversity else 0, RERANKED if reranker else 0))
+        if reranker:
+            found = _read(found, store)
+            held.close()
+            found = _reranked(query.question, found, reranker)
+            held.enter_context(store.reading())
+        if query.diversity:
+            found = _diverse(found, store, query.diversity)
+        found = found[: query.limit]
+        if not reranker:
+            found = _read(found, store)
+        return _hits(query, found, rankings, store)
+
+
+def _hits(query: Query, found: list[_Candidate], rankings: _Rankings, store: VectorStore) -> list[Hit]:
+    """With neighbouring passages and explanations, where they were asked for."""
     words = store.word_scores(query.question, [each.document_id for each in found]) if query.explain else {}
     hits = []
     for each in found:
@@ -107,12 +120,12 @@ def search(
 class _Rankings:
     """The candidates of a query in each mode, and what they come to together."""
 
-    def __init__(self, query: Query, store: VectorStore, embed: Callable[[str], Vectors]) -> None:
+    def __init__(self, query: Query, store: VectorStore, vector: Vectors | None) -> None:
         self._query = query
         self._store = store
         self._depth = max(CANDIDATES, CHUNKS_PER_HIT * query.limit)
         question, where, depth = query.question, query.where, self._depth
-        self._dense = store.nearest(embed(question), where, depth) if query.mode != "sparse" else []
+        self._dense = store.nearest(vector, where, depth) if vector is not None else []
         self._sparse = store.matching(question, where, depth) if query.mode != "dense" else []
         by_words = store.sparse_documents(question, where, depth) if query.mode != "dense" else []
         self.dense = Ranking.of(_by_document(self._dense), depth, LEAST_COSINE)

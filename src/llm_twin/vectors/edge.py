@@ -84,6 +84,7 @@ class EdgeVectors(PointStore):
         self._hold = ExitStack()  # the lock, while shards may be open
         self._mutex = RLock()
         self._timer: Timer | None = None
+        self._depth = 0  # of calls of `_opened` that are under way
         if draft:
             self._drop_misfit()
         self._meta()
@@ -135,9 +136,16 @@ class EdgeVectors(PointStore):
             self._release()
 
     @contextmanager
+    def reading(self) -> Iterator[None]:
+        """For several calls that read: the folder stays open, so that they see one state of the index."""
+        with self._opened():
+            yield
+
+    @contextmanager
     def _opened(self, *, write: bool = False, create: bool = False) -> Iterator[bool]:
         with self._mutex:
             self._timer = None  # whatever is scheduled no longer applies
+            self._depth += 1
             done = False
             try:
                 opened = self._open(create)
@@ -155,9 +163,10 @@ class EdgeVectors(PointStore):
                     " anew"
                 ) from None
             finally:
-                if self._generation and done and not locks.wanted(self._lock):
+                self._depth -= 1
+                if not self._depth and self._generation and done and not locks.wanted(self._lock):
                     self._linger()
-                else:
+                elif not (self._depth and done):
                     self._release()
 
     def _open(self, create: bool) -> bool:

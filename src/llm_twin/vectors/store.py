@@ -8,6 +8,7 @@ is what passages are found in.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
@@ -212,6 +213,14 @@ class VectorStore(Protocol):
 
     def chunk_ids(self) -> Mapping[str, Sequence[str]]:
         """All chunk ids, sorted, by document id (for checks; reads the whole index)."""
+        ...
+
+    def reading(self) -> AbstractContextManager[None]:
+        """For several calls that read: in the `with` block they see one state of the index.
+
+        That is so in the embedded index, for which everybody else waits so long. On a server another process may write
+        in between.
+        """
         ...
 
     def publish(self) -> None:
