@@ -71,7 +71,7 @@ class Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
             except TimeoutError as error:
                 raise httpcore2.ReadTimeout(error) from error
         if not self._received and self._error:
-            raise httpcore2.ReadError(self._error) from self._error
+            raise httpcore2.ReadError(_words(self._error)) from self._error
         data = bytes(self._received[:max_bytes])
         del self._received[:max_bytes]
         if self._held_up and len(self._received) <= READ_AHEAD // 2:
@@ -84,7 +84,7 @@ class Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         if not buffer:
             return
         if self._error or self._transport.is_closing():
-            raise httpcore2.WriteError(self._error or "it was closed")
+            raise httpcore2.WriteError(_words(self._error) if self._error else "it was closed")
         self._transport.write(buffer)
         if not self._writable.is_set():
             try:
@@ -93,7 +93,7 @@ class Stream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
             except TimeoutError as error:
                 raise httpcore2.WriteTimeout(error) from error
             if self._error:
-                raise httpcore2.WriteError(self._error) from self._error
+                raise httpcore2.WriteError(_words(self._error)) from self._error
 
     async def aclose(self) -> None:
         """Close it, without waiting for what was not sent."""
@@ -162,7 +162,12 @@ def _connecting() -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise httpcore2.ConnectTimeout(error) from error
-    except ssl.SSLError as error:
-        raise httpcore2.ConnectError(error) from error
-    except OSError as error:  # asyncio's own words have the address in them
-        raise httpcore2.ConnectError(os.strerror(error.errno) if error.errno else error) from error
+    except OSError as error:  # TLS's too
+        raise httpcore2.ConnectError(_words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    """What went wrong: the system's words without the number and address that asyncio puts around them."""
+    if isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError):
+        return os.strerror(error.errno)
+    return str(error)
