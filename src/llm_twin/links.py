@@ -17,6 +17,7 @@ MAX_LINK_LENGTH = 2048  # the longest that browsers, servers and sitemaps agree 
 MAX_HOST_LENGTH = 253  # and 63 for a label: RFC 1035
 LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character
+SSH = re.compile(r"(?:ssh://)?[\w.-]+@([\w-]+(?:\.[\w-]+)+)[:/](?!//)(\S+)")
 ESCAPE = re.compile(r"%[0-9a-f]{2}", re.I)
 
 # Parameters that say where a reader came from, never what is shown.
@@ -44,6 +45,8 @@ def parse_link(text: str) -> str:
     except ValueError as error:
         what = "a user name or password in it" if "@" in link else str(error)
         raise Permanent(Reason.BAD_LINK, f"not a link: {what}") from None
+    if ssh := SSH.fullmatch(link):
+        raise Permanent(Reason.BAD_LINK, f"an address for ssh; did you mean https://{ssh[1]}/{ssh[2].lstrip('/')} ?")
     if not parts.scheme or ("." in parts.scheme and not parts.netloc) or (parts.scheme == "localhost"):
         raise Permanent(Reason.BAD_LINK, f"no scheme; did you mean https://{link.lstrip('/')} ?")
     if parts.scheme.lower() not in DEFAULT_PORTS:

@@ -124,7 +124,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = "TWIN_" + "_".join(str(part) for part in first["loc"]).upper()
-            raise ConfigError(f"{name}: {first['msg'].lower()}; see `twin doctor` for all settings") from None
+            said = first["msg"].removeprefix("Value error, ")
+            raise ConfigError(f"{name}: {said[:1].lower()}{said[1:]}; see `twin doctor` for all settings") from None
         except ValueError as error:  # a value that should be JSON and is not
             raise ConfigError(f"settings: {error}; see `twin doctor` for all settings") from None
 

@@ -284,3 +284,15 @@ def test_a_site_that_is_down_may_be_tried_again(web_of: LocalServer, discovered:
     with pytest.raises(Transient) as caught:
         discovered(url)
     assert caught.value.reason is Reason.SERVER_ERROR
+
+
+def test_a_home_page_that_scripts_would_have_to_fill_stands_for_what_lies_beside_it(
+    web_of: LocalServer, discovered: Discover
+) -> None:
+    shell = f"<html><head><title>Log</title>{NAMED}</head><body><div id=app></div><script src=/app.js></script></body>"
+    url = web_of.route(HOST, "/", body=shell)
+    web_of.route(HOST, "/feed/", body=rss(item(f"{HOME}/new")), content_type="application/rss+xml")
+    assert sources(discovered(url, limit=1, render="never")) == {"/new": "feed"}
+    web_of.route(HOST, "/feed/", status=404)
+    web_of.route(HOST, "/sitemap.xml", body=urlset((f"{HOME}/old", "")), content_type="text/xml")
+    assert sources(discovered(url, render="never")) == {"/old": "sitemap"}

@@ -139,6 +139,8 @@ def test_the_canonical_form(link: str, expected: str) -> None:
         ("//blog.example/post", "did you mean https://blog.example/post"),
         ("blog.example:8080/post", "did you mean https://blog.example:8080/post"),
         ("localhost:8080", "did you mean https://localhost:8080"),
+        ("git@code.example:ada/engine.git", "did you mean https://code.example/ada/engine.git ?"),
+        ("ssh://git@code.example/ada/engine.git", "did you mean https://code.example/ada/engine.git ?"),
         ("ftp://blog.example/", "unknown scheme ftp"),
         ("file:///etc/passwd", "unknown scheme file"),
         ("javascript:alert(1)", "unknown scheme javascript"),

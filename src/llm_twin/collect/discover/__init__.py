@@ -15,6 +15,7 @@ from llm_twin.collect.discover.feeds import add_feed
 from llm_twin.collect.discover.found import MOST, Findings, Found, Wanted
 from llm_twin.collect.discover.pages import add_archive, look
 from llm_twin.collect.discover.sitemaps import add_sitemaps
+from llm_twin.collect.pages import Shell
 from llm_twin.collect.web import Page, Web
 from llm_twin.errors import LinkError, Permanent, Reason, Transient
 
@@ -39,7 +40,7 @@ async def discover(url: str, web: Web, limit: int = MOST, since: datetime | None
         return _checked(findings, url)
     if crawler_for(url)[0] != "article":
         return [Found(url, source=ITSELF)]
-    page = await web.get(url)
+    page = await _shown(url, web)
     content = content_of(page)
     if content == "feed":
         await add_feed(page, web, findings)
@@ -54,6 +55,14 @@ async def discover(url: str, web: Web, limit: int = MOST, since: datetime | None
     else:
         return [Found(url, source=ITSELF)]
     return _checked(findings, url)
+
+
+async def _shown(url: str, web: Web) -> Page:
+    """The page at a link, drawn where it is a shell; undrawn, where it may not be: feed and sitemap may stand by."""
+    try:
+        return await web.get(url)
+    except Shell as shell:
+        return shell.page if web.settings.render == "never" or web.no_browser else await web.drawn(shell.page)
 
 
 async def expand(url: str, web: Web, limit: int, since: datetime | None = None) -> list[str]:
