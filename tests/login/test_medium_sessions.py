@@ -127,6 +127,7 @@ def test_cookies_go_to_hosts_of_their_site_alone(medium: Medium, collect: Collec
 def test_a_story_on_a_domain_of_its_own_is_whole_for_members(medium: Medium, collect: Collect, sites: Played) -> None:
     link = medium.story(OWN, "gears-aa11bb22cc33")
     medium.identity()
+    sites.server.route(MEDIUM, "/robots.txt", body="User-agent: *\nDisallow: /m/\n", content_type="text/plain")
     sites.server.route(OWN, "/gears-aa11bb22cc33", lambda request: medium.on_own_domain(request, link))
     assert collect(link)["status"] == "new"
     assert [bool(cookies_of(request)) for request in sites.server.asked("/m/global-identity-2")] == [True]

@@ -237,7 +237,7 @@ class Web:
         start, jar = urlsplit(url), self.signed.jar()
         cookies = httpx2.Cookies(jar)
         for hop in range(MAX_REDIRECTS + 1):
-            if robots:
+            if robots and not (hop and self.signed.identity(url)):
                 await self._obey(url, redirected=hop > 0)
             own = urlsplit(url)[:2] in {start[:2], ("https", start.netloc)}
             sent = dict(headers) if own else {}

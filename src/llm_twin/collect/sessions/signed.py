@@ -6,6 +6,7 @@ import asyncio
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from llm_twin.collect.sessions.cookies import jar_of
 from llm_twin.collect.sessions.sites import SITES, Site, site_of
@@ -59,6 +60,11 @@ class Signed:
             for cookie in jar_of(session.cookies):
                 if (cookie.domain, cookie.path, cookie.name) not in known:
                     jar.set_cookie(cookie)
+
+    def identity(self, url: str) -> bool:
+        """Whether a redirect leads through where a site tells domains of others who is signed in: no page to crawl."""
+        session = self.session(host_of(url)) if url.startswith("https:") else None
+        return bool(session and session.at.identity and urlsplit(url).path.startswith(session.at.identity))
 
     def refused(self, error: Permanent, page: Page | None, url: str = "") -> Permanent:
         """What an error means where there is a session, or might be one: the command that helps is named."""

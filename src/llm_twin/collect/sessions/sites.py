@@ -29,6 +29,7 @@ class Site:
     files: tuple[str, ...] = ()  # domains that scripts and pictures of its pages come from
     browser_only: bool = False  # it turns away all that is no browser
     shown_by: str = ""  # what stands in the source of its pages, on domains of others as well
+    identity: str = ""  # how paths begin by which it tells domains of others who somebody is
     stranger: str = ""  # a pattern in the source of pages that were made for nobody in particular
 
     def signed_in(self, cookies: Iterable[Cookie]) -> bool:
@@ -67,6 +68,7 @@ SITES = {
         anonymous="lo_",
         passwords=False,
         shown_by="com.medium.reader",
+        identity="/m/global-identity",
         stranger=r'"viewer"\s*:\s*null|"user"\s*:\s*\{\s*"id"\s*:\s*"lo_',
     ),
     "linkedin": Site(
