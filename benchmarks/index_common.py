@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-READ = 254  # tokens that all-MiniLM-L6-v2 reads of a text, beside its two special ones
+READ, SPECIAL = 254, 2  # tokens that all-MiniLM-L6-v2 reads of a text, beside its two special ones
 
 
 @dataclass
@@ -41,6 +41,7 @@ def write(sync: Sync, tokenizer_file: Path, result: Path) -> None:
     def counts(texts: Sequence[str]) -> list[int]:
         return [len(found.ids) for found in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
+    given = counts(sync.embedded)
     pieces = counts([text for texts in sync.chunks.values() for text in texts])
     figures = {
         "load_seconds": sync.load_seconds,
@@ -49,7 +50,8 @@ def write(sync: Sync, tokenizer_file: Path, result: Path) -> None:
         "embedded": len(sync.embedded),
         "chunks": len(pieces),
         "chunks_by_document": {name: len(texts) for name, texts in sync.chunks.items()},
-        "over_limit": sum(count > READ for count in counts(sync.embedded)),
+        "over_limit": sum(count > READ for count in given),
+        "tokens_given": sum(min(count, READ) + SPECIAL for count in given),
         "tokens_of_text": sum(counts(list(sync.texts.values()))),
         "tokens_read": sum(min(count, READ) for count in pieces),  # of the text, under headings or not
         "vectors": sum(map(len, sync.stored.values())),
