@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import struct
 import zlib
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from llm_twin.collect import git
 from llm_twin.collect.sites.repository import crawl
 from llm_twin.collect.web import Web
 from llm_twin.documents import Author, Document, Link
@@ -220,6 +222,30 @@ def test_a_clone_is_ended_as_soon_as_it_outgrows_the_limit(
 
     host.server.route("git.example", "/ada/huge.git/git-upload-pack", answer)
     assert reason_of(lambda: collect(url, host.server, max_repository_bytes=2_000_000)) is Reason.TOO_LARGE
+    assert left_behind() == []
+
+
+def endless_branches() -> Iterator[bytes]:
+    """A valid answer to a question for branches, of which there is no last one."""
+    for start in itertools.count(0, 1000):
+        lines = [b"%040x refs/heads/%0900d\n" % (number, number) for number in range(start, start + 1000)]
+        yield b"".join(b"%04x%s" % (len(line) + 4, line) for line in lines)
+
+
+def test_a_server_that_names_branches_without_an_end_does_not_fill_the_memory(
+    host: GitHost, collect: Collect, left_behind: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git, "MEMORY", 60_000_000)
+    url = host.publish("/ada/many.git", FILES)
+
+    def answer(request: Request) -> Answer:
+        usual = host.answer(request)
+        if b"command=ls-refs" not in request.body:
+            return usual
+        return type(usual)(endless_branches(), 200, {"content-type": "application/x-git-upload-pack-result"})
+
+    host.server.route("git.example", "/ada/many.git/git-upload-pack", answer)
+    assert reason_of(lambda: collect(url, host.server)) is Reason.TOO_LARGE
     assert left_behind() == []
 
 

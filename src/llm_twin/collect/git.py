@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import signal
 import sys
 import urllib.request
@@ -31,6 +32,8 @@ OLDEST_GIT = (2, 37)
 POLL = 0.1  # seconds between two looks at the size of a growing clone
 MAX_LISTING = 64 * MEGABYTE  # of `git ls-tree`, some 600,000 files; a crafted tree lists billions from a few objects
 MAX_SAID = 64_000  # bytes read of an answer that should be a line
+MEMORY = 1_000_000_000  # bytes that one process of git may hold (Linux): it keeps all the branches that a server names
+WITHIN = 'ulimit -d "$0" 2>/dev/null; exec git "$@"'  # run by sh, which every process of git inherits the limit from
 ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
 UNREACHABLE = re.compile(r"could not resolve|failed to connect|connection (refused|reset|timed out)|timed out", re.I)
 
@@ -138,6 +141,8 @@ async def shallow_clone(url: str, web: Web, into: Path) -> Clone:
         raise Transient(Reason.TIMEOUT, f"the clone took over {settings.clone_timeout:g} s") from None
     if process.returncode:
         said = _last_line(log)
+        if "out of memory" in log.read_bytes()[-MAX_SAID:].lower().decode("ascii", "replace"):
+            raise Permanent(Reason.TOO_LARGE, f"the clone takes more than {MEMORY / MEGABYTE:,.0f} MB of memory")
         reason = Reason.UNREACHABLE if UNREACHABLE.search(said) else Reason.SERVER_ERROR
         raise Transient(reason, f"git clone failed: {said}")
     clone = await _opened(folder, url, settings)
@@ -177,6 +182,7 @@ def _configuration(url: str, web: Web, pin: dict[str, str]) -> dict[str, str]:
         "core.askPass": "",
         "credential.helper": "",
         "transfer.bundleURI": "false",
+        "core.bigFileThreshold": "32m",  # larger files are unpacked in pieces
         "gc.auto": "0",
         **pin,
         **_certificates(),
@@ -188,11 +194,10 @@ def _configuration(url: str, web: Web, pin: dict[str, str]) -> dict[str, str]:
 
 
 async def _require_git() -> None:
-    try:
-        async with _git("version") as process:
-            answer, _ = await process.communicate()
-    except FileNotFoundError:
-        raise Permanent(Reason.INTERNAL, "git is not installed; install it (Debian: apt install git)") from None
+    if not shutil.which("git"):
+        raise Permanent(Reason.INTERNAL, "git is not installed; install it (Debian: apt install git)")
+    async with _git("version") as process:
+        answer, _ = await process.communicate()
     version = tuple(int(part) for part in re.findall(rb"\d+", answer)[:2])
     if version < OLDEST_GIT:
         raise Permanent(Reason.INTERNAL, f"{answer.decode().strip()} is too old; install git 2.37 or newer")
@@ -323,7 +328,7 @@ async def _git(
         "GIT_NO_REPLACE_OBJECTS": "1",
     } | (env or {})
     process = await asyncio.create_subprocess_exec(
-        "git",
+        *("/bin/sh", "-c", WITHIN, str(MEMORY // 1024)),
         *arguments,
         stdin=stdin,
         stdout=stdout,
