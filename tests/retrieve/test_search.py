@@ -224,6 +224,19 @@ def test_a_reranker_has_the_last_word(store: EdgeVectors) -> None:
     assert reranked[0].explanation.fused_score == plain[1].score
 
 
+def test_while_a_reranker_reads_another_process_may_write(store: EdgeVectors) -> None:
+    store.put([document("near", "word", axis=0), document("far", "word and many more of them", axis=1)])
+
+    class Meanwhile(Backwards):
+        def score(self, question: str, passages: Sequence[str]) -> NDArray[np.float32]:
+            with EdgeVectors(store.path, "tiny", 8, 5) as other:
+                other.delete([digest("near")])
+            return super().score(question, passages)
+
+    hits = search(Query(question="word", diversity=0.3, context=1, explain=True), store, along(0), Meanwhile())
+    assert [hit.title for hit in hits] == ["far"]
+
+
 def test_documents_beyond_those_reranked_stay_behind_them(store: EdgeVectors) -> None:
     store.put([document(f"doc{number:02}", "word " * (number + 1)) for number in range(60)])
     hits = search(Query(question="word", limit=60), store, along(0), Backwards())
