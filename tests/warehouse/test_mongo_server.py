@@ -34,7 +34,7 @@ def test_collections_are_the_handbooks_with_ours_beside_them(mongo_warehouse_add
         warehouse.put_run(run())
         warehouse.put_outcomes("one", [outcome()])
         names = set(seen.list_collection_names()) - {"llm_twin"}
-        queue = {"tasks", "leases", "visits"}  # and collectors, once there are some
+        queue = {"tasks", "leases", "visits", "robots"}  # and collectors, once there are some
         assert names == {"users", "articles", "posts", "repositories", "code", "raw", "runs", "outcomes"} | queue
         found = seen["articles"].find_one({"link": "https://blog.example/0"})
         assert found and (found["_id"], found["title"], found["text"]) == (document(0).id, "Title 0", "Some text.")
