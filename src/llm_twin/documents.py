@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from llm_twin.errors import Reason
-from llm_twin.links import canonical, domain_of
+from llm_twin.links import canonical, domain_of, without_credentials
 
 Kind = Literal["article", "post", "repository", "code"]
 Status = Literal["new", "updated", "unchanged", "removed", "expanded", "skipped", "failed"]
@@ -86,7 +86,7 @@ class Author(Value):
 class Link(Value):
     """One link to collect for one author."""
 
-    url: str
+    url: Annotated[str, AfterValidator(without_credentials)]  # which no link may have, and nothing stores
     author: Author
     expand: int = 0  # how many items to take of a link that stands for many; 0: collect the link itself
     since: Moment | None = None  # what is older is left out; what has no date is taken

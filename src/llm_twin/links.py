@@ -18,6 +18,7 @@ MAX_HOST_LENGTH = 253  # and 63 for a label: RFC 1035
 LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character
 SSH = re.compile(r"(?:ssh://)?[\w.-]+@([\w-]+(?:\.[\w-]+)+)[:/](?!//)(\S+)")
+CREDENTIALS = re.compile(r"^(\s*(?:https?:)?//)[^/?#]*@", re.I)
 ESCAPE = re.compile(r"%[0-9a-f]{2}", re.I)
 
 # Parameters that say where a reader came from, never what is shown.
@@ -61,6 +62,12 @@ def parse_link(text: str) -> str:
         raise Permanent(Reason.BAD_LINK, f"no valid host name: [{host}]")
     ascii_host(host)
     return link
+
+
+def without_credentials(link: str) -> str:
+    """A web link with what may be a user name and a password in it as `***`: fit to be shown and stored, not to be
+    asked for."""
+    return CREDENTIALS.sub(r"\1***@", link)
 
 
 def ascii_host(host: str) -> str:

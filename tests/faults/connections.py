@@ -15,7 +15,7 @@ from h2.errors import ErrorCodes
 from h2.events import RequestReceived
 
 from faults.server import HANG, Ask, answer
-from faults.table import FAULTS, GOOD, Fault, bomb, chunked, fault, says
+from faults.table import FAULTS, GOOD, Fault, bomb, chunked, fault, says, zstd
 
 FAULTS.append(Fault("closed-port", "does not listen", "failed(unreachable)", lambda _: iter(()), closed=True))
 
@@ -184,7 +184,12 @@ def endless_error(ask: Ask) -> Iterator[bytes | float]:
         yield chunked(b"<p>Not here. " * 1000)
 
 
-for _name, _encoding in {"gzip-bomb": "gzip", "brotli-bomb": "br", "bomb-in-a-bomb": "gzip, gzip"}.items():
+for _name, _encoding in {
+    "gzip-bomb": "gzip",
+    "brotli-bomb": "br",
+    "zstd-bomb": "zstd",
+    "bomb-in-a-bomb": "gzip, gzip",
+}.items():
     says(
         _name,
         f"sends a page of a few KB that unpacks to 30 MB ({_encoding})",
@@ -214,4 +219,10 @@ says(
     "sends half of a packed page, and says that it is all",
     "failed(unreachable)",
     answer(gzip.compress(GOOD.encode())[:300], headers={"content-encoding": "gzip"}),
+)
+says(
+    "cut-zstd",
+    "sends half of a page packed with zstd, and says that it is all",
+    "failed(unreachable)",
+    answer(zstd.compress(GOOD.encode())[:300], headers={"content-encoding": "zstd"}),
 )

@@ -33,6 +33,10 @@ for _name, _to in {
     "decimal": "http://2130706433/",
     "mapped": "http://[::ffff:10.0.0.1]/",
     "internal-name": "http://metadata.google.internal/",
+    "octal": "http://017700000001/",
+    "nat64": "http://[64:ff9b::a9fe:a9fe]/",
+    "localhost": "http://localhost./",
+    "carrier-grade-nat": "http://100.64.0.1/",
 }.items():
     says(
         f"redirect-to-{_name}",
@@ -41,6 +45,24 @@ for _name, _to in {
         answer(status="302 Found", headers={"location": _to}),
         proxied=True,
         path=f"/{_name}",
+    )
+says(
+    "forward-to-metadata",
+    "sends a page that only forwards to `http://169.254.169.254/`",
+    "failed(private_address)",
+    answer('<meta http-equiv="refresh" content="0; url=http://169.254.169.254/"><p>Moved'),
+    proxied=True,
+    path="/forward",
+)
+for _name, _to in {
+    "zone": "http://[fe80::1%25eth0]/",
+    "password": "http://ada:secret@redirect-to-password.example/",
+}.items():
+    says(
+        f"redirect-to-{_name}",
+        f"redirects to `{_to}`",
+        "failed(bad_link)",
+        answer(status="302 Found", headers={"location": _to}),
     )
 says(
     "redirect-to-file",

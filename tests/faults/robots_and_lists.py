@@ -135,6 +135,26 @@ listing(
     "/sitemap.xml",
     requests=2,
 )
+
+
+@fault(
+    "names a sitemap in a private network in its robots.txt",
+    "failed(empty)",
+    rules=True,
+    proxied=True,
+    path="/",
+    expand=2,
+    seconds=6,
+)
+def sitemap_inside(ask: Ask) -> Iterator[bytes | float]:
+    if ask.path == "/robots.txt":
+        yield answer("Sitemap: http://169.254.169.254/sitemap.xml", headers=PLAIN)
+    elif ask.path == "/":
+        yield answer("<title>Blog</title><h1>Blog</h1><p>Hello")
+    else:
+        yield answer("nothing", "404 Not Found")
+
+
 listing(
     "feed-bad-dates",
     "dates the items of its feed with nonsense",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import sys
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,11 @@ import brotli
 
 from blog import BREAD, page
 from faults.server import Behaviour, Raw
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 TIMEOUT = 1.0  # seconds a request may take in these tests
 CAP = 1_000_000  # bytes of a page, unpacked
@@ -81,6 +87,8 @@ def bomb(encoding: str, megabytes: int = 30) -> bytes:
     if encoding == "br":
         packer = brotli.Compressor(quality=1)
         return b"".join(packer.process(piece) for _ in range(megabytes)) + packer.finish()
+    if encoding == "zstd":
+        return zstd.compress(piece * megabytes, 1)
     stream = zlib.compressobj(1, wbits=31)
     packed = b"".join(stream.compress(piece) for _ in range(megabytes)) + stream.flush()
     return gzip.compress(packed) if encoding == "gzip, gzip" else packed

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from llm_twin.documents import Author, Link
 from llm_twin.errors import Permanent, Reason
 from llm_twin.links import (
     MAX_LINK_LENGTH,
@@ -229,3 +231,20 @@ def test_links_of_one_site(one: str, other: str, same: bool) -> None:
 @given(HOSTS)
 def test_a_host_name_is_its_own_ascii_form(host: str) -> None:
     assert ascii_host(host.upper() + ".") == host
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [
+        ("https://ada:pass@git.example/x?a=b@c", "https://***@git.example/x?a=b@c"),
+        (" HTTP://token@git.example", " HTTP://***@git.example"),
+        ("https://a:p@ss@git.example/", "https://***@git.example/"),
+        ("https://medium.com/@ada", "https://medium.com/@ada"),
+        ("https://ada.example?to=a@b", "https://ada.example?to=a@b"),
+    ],
+)
+def test_a_password_in_a_link_is_not_kept(link: str, shown: str) -> None:
+    kept = Link(url=link, author=Author.named("Ada"))
+    assert kept.url == shown
+    with pytest.raises(Permanent, match="user name or password") if "***" in shown else nullcontext():
+        parse_link(kept.url)

@@ -247,6 +247,8 @@ def network_errors(host: str) -> Iterator[None]:
     except httpx2.InvalidURL as error:
         raise Permanent(Reason.BAD_LINK, f"not a link: {error}") from None
     except httpx2.DecodingError as error:
+        if "incomplete" in str(error):  # of zstd; `bodies` sees it for the others
+            raise Transient(Reason.UNREACHABLE, f"{host} sent a page that breaks off: {error}") from None
         raise Permanent(Reason.BAD_DATA, f"{host} sent a body that cannot be unpacked: {error}") from None
     except (httpx2.ConnectTimeout, httpcore2.ConnectTimeout):
         raise Transient(Reason.TIMEOUT, f"no connection to {host} came about in time") from None

@@ -25,7 +25,7 @@ from llm_twin.collect.sessions.signed import Signed
 from llm_twin.collect.sessions.store import Session
 from llm_twin.documents import Seen, now
 from llm_twin.errors import Permanent, Reason, Transient
-from llm_twin.links import ascii_host, host_of, parse_link
+from llm_twin.links import ascii_host, host_of, parse_link, without_credentials
 from llm_twin.settings import Settings
 
 if TYPE_CHECKING:
@@ -351,7 +351,7 @@ def _onward(url: str, target: str) -> str:
         detail = error.detail
     except ValueError as error:
         detail = f"not a link: {error}"
-    raise Permanent(Reason.BAD_LINK, f"{url} redirects to {target[:200]}: {detail}")
+    raise Permanent(Reason.BAD_LINK, f"{url} redirects to {without_credentials(target)[:200]}: {detail}")
 
 
 def _ascii(link: str) -> str:
