@@ -56,7 +56,9 @@ def urls(tasks: list[Task]) -> list[str]:
 
 
 def waiting(warehouse: Warehouse, run_id: str = "one") -> dict[str, tuple[int, int, int]]:
-    return {each.domain: (each.done, each.claimed, each.waiting) for each in warehouse.queue.backlog(run_id)}
+    backlog = warehouse.queue.backlog(run_id)
+    assert warehouse.queue.to_do(run_id) == sum(each.claimed + each.waiting for each in backlog)
+    return {each.domain: (each.done, each.claimed, each.waiting) for each in backlog}
 
 
 def test_links_are_claimed_by_domain_in_their_order_and_come_back_equal(warehouse: Warehouse) -> None:

@@ -117,6 +117,8 @@ def _visit(seen: Seen | None, documents: list[Document], extractor: str) -> Visi
     first = documents[0]
     if not seen or not (first.raw or first.kind == "repository"):
         return None
+    if first.raw and (first.raw.url, first.raw.headers.get("etag", "")) != (seen.page_url, seen.etag):
+        return None  # it has a secret in it, which is masked
     return Visit(
         seen=seen,
         extractor=extractor,

@@ -244,8 +244,7 @@ class _Shift:
             await self._asked(self._queue.put_rules, rules)
 
     async def _tell_total(self) -> None:
-        backlog = await self._asked(self._queue.backlog, self._run.id)
-        total = self._mine + sum(each.claimed + each.waiting for each in backlog)
+        total = self._mine + await self._asked(self._queue.to_do, self._run.id)
         if total != self._total:
             self._total = total
             self._progress.plan("collect", total)

@@ -300,6 +300,10 @@ class MongoQueue:
                 for record in found
             ]
 
+    def to_do(self, run_id: str) -> int:
+        with self._server.errors():
+            return self._tasks.count_documents({"run_id": run_id, "done": False})
+
     def rules(self, origins: Collection[str]) -> list[Rules]:
         query = {"_id": {"$in": [*map(storable_text, origins)]}, "$expr": {"$gt": ["$until", "$$NOW"]}}
         with self._server.errors():

@@ -172,6 +172,10 @@ class Queue(Protocol):
         """How far a run that is not finished has come, by domain."""
         ...
 
+    def to_do(self, run_id: str) -> int:
+        """How many links of a run are not done."""
+        ...
+
     def rules(self, origins: Collection[str]) -> list[Rules]:
         """The rules that were put last of those of the origins that have any, if they still hold."""
         ...

@@ -210,6 +210,9 @@ class SQLiteQueue:
         names = ("domain", "done", "claimed", "waiting")
         return [Backlog(**dict(zip(names, row, strict=True))) for row in self._file.rows(BACKLOG, run_id)]
 
+    def to_do(self, run_id: str) -> int:
+        return int(self._file.rows("SELECT count(*) FROM tasks WHERE run_id = ? AND done = 0", run_id)[0][0])
+
     def rules(self, origins: Collection[str]) -> list[Rules]:
         query = "SELECT origin, text, until FROM robots WHERE origin = ? AND until > ?"
         with self._file.reading() as db:
