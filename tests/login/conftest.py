@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -31,6 +33,23 @@ def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script.chmod(0o755)
     monkeypatch.setenv("TWIN_BROWSER", str(script))
     return script
+
+
+@pytest.fixture
+def close_window(browser: Path, tmp_path: Path) -> Callable[[], None]:
+    """What a user does who closes the window: its tab is closed from outside."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    browser.write_text(browser.read_text().replace('"$@"', f'--remote-debugging-port={port} "$@"'))
+
+    def close() -> None:
+        with urlopen(f"http://127.0.0.1:{port}/json", timeout=5) as answer:
+            (tab,) = [each["id"] for each in json.load(answer) if each["type"] == "page"]
+        with urlopen(f"http://127.0.0.1:{port}/json/close/{tab}", timeout=5):
+            pass
+
+    return close
 
 
 @pytest.fixture

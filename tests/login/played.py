@@ -153,7 +153,7 @@ class Played:
                 return sent_to("/wp-admin/", set_cookie="wordpress_logged_in=ada-is-in; Path=/; Secure; HttpOnly")
         error = "<div class=error>The password is wrong.</div>" if request.method == "POST" else ""
         body = f"<form method=post><input name=log><input name=pwd type=password>{error}<button>Log In</button></form>"
-        return shown("Log In", body)
+        return shown("Log In", body + (TYPES % {"log": "ada", "pwd": PASSWORD} if self.somebody_is_there else ""))
 
 
 def cookie_txt(*rows: tuple[str, str, str], end: int = 2_000_000_000) -> str:

@@ -143,12 +143,18 @@ def test_gists_are_part_of_the_story(medium: Medium, collect: Collect, twin: Run
     raw = "/ada/0123456789abcdef/raw"
     sites.server.route("gist.githubusercontent.com", raw, body=code, content_type="text/plain; charset=utf-8")
     link = medium.story(
-        "ada.medium.com", "gears-aa11bb22cc33", locked=False, entities=entities, paragraphs=[frame, gone]
+        "ada.medium.com",
+        "gears-aa11bb22cc33",
+        locked=False,
+        entities=entities,
+        paragraphs=[frame, gone],
+        sequence={"title": "Engines"},
     )
     assert collect(link)["status"] == "new"
     text = text_of(twin)
     assert f"```py\n{code}```\n\n[engine.py]({gist})" in text
     assert "[gone.py](https://medium.com/media/fedcba9876543210)" in text
+    assert json.loads(twin("documents", "--json")[1])[0]["metadata"]["series"] == "Engines"
     assert collect(link)["status"] == "unchanged"
 
 

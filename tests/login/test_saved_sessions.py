@@ -9,9 +9,9 @@ from typing import Any
 
 import keyring
 import pytest
-from played import LINKEDIN, Played, Run, cookie_txt
+from played import BLOG, LINKEDIN, Played, Run, cookie_txt, cookies_of, sent_to, shown
 
-from server import Answer
+from server import Answer, Request
 
 TOKEN, UID = "token-of-ada", "uid-of-ada"
 LINKEDIN_ROWS = ((f".{LINKEDIN}", "li_at", TOKEN), (f".{LINKEDIN}", "JSESSIONID", '"ajax:1"'))
@@ -95,7 +95,11 @@ def test_json_of_extensions_and_of_playwright_is_read(given: object, twin: Run, 
         ('["secret-of-ada"]', "cookie 1: not a cookie"),
         (
             '[{"domain": ".medium.com", "name": "", "value": "secret-of-ada"}]',
-            "cookie 1: name: string should have at least",
+            "cookie 1: this name is none that a cookie can have",
+        ),
+        (
+            json.dumps([{"domain": ".medium.com", "name": "uid", "value": "secret-of-ada\r\nX: y"}]),
+            "this value is none",
         ),
         (cookie_txt((".medium.com", "uid", UID), end=1_500_000_000), "they have expired"),
         (cookie_txt((".medium.com", "uid", "lo_1234")), "nobody is signed in at medium or linkedin"),
@@ -112,6 +116,18 @@ def test_a_file_that_holds_no_session_is_refused_in_one_line(
     assert err.count("\n") == 1
     assert not [secret for secret in ("secret-of-ada", UID) if secret in out + err]
     assert status(twin) == []
+
+
+def test_odd_cookies_of_others_and_ends_in_milliseconds_do_no_harm(twin: Run, sites: Played, tmp_path: Path) -> None:
+    odd = [
+        {"domain": "127.0.0.1", "name": "a", "value": "b"},
+        {"domain": ".shop.example", "name": "", "value": "b"},
+        {"domain": ".shop.example", "name": "ä", "value": "\n", "path": "nowhere"},
+        {"domain": ".medium.com", "name": "uid", "value": UID, "expirationDate": 2_000_000_000_000},
+    ]
+    (tmp_path / "cookies.json").write_text(json.dumps(odd))
+    assert twin("login", "--import-cookies", "cookies.json")[0] == 0
+    assert [each["until"][:4] for each in status(twin)] == ["2033"]
 
 
 def test_a_session_that_the_site_does_not_take_shows_as_expired(twin: Run, sites: Played, cookies: Path) -> None:
@@ -168,6 +184,28 @@ def test_a_damaged_session_says_what_to_do(twin: Run, sites: Played, cookies: Pa
     assert code == 2
     assert "sign in again: twin login medium" in err
     assert twin("login", "--import-cookies", cookies)[0] == 0
+
+
+def test_a_session_of_any_site_opens_its_pages_until_it_is_over(
+    twin: Run, sites: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = " ".join(f"Sentence {number} is for subscribers of the blog alone." for number in range(30))
+    good = {"member-1"}
+
+    def page(request: Request) -> Answer:
+        if cookies_of(request).get("member") not in good:
+            return sent_to("/wp-login.php")
+        return shown("For subscribers", f"<article><h1>For subscribers</h1><p>{words}</p></article>")
+
+    link = sites.server.route(BLOG, "/for-subscribers", page)
+    collect = ("collect", "--author", "Ada", link, "--json", "--quiet")
+    assert json.loads(twin(*collect)[1])["outcomes"][0]["reason"] == "login_required"
+    (tmp_path / "cookies.txt").write_text(cookie_txt((BLOG, "member", "member-1")))
+    assert twin("login", BLOG, "--import-cookies", "cookies.txt")[0] == 0
+    assert json.loads(twin(*collect)[1])["outcomes"][0]["status"] == "new"
+    good.clear()
+    (outcome,) = json.loads(twin(*collect)[1])["outcomes"]
+    assert (outcome["reason"], f"twin login {BLOG}" in outcome["detail"]) == ("login_expired", True)
 
 
 def test_a_session_is_forgotten(twin: Run, sites: Played, cookies: Path, home: Path) -> None:

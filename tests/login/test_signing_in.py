@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from played import BLOG, LINKEDIN, PASSWORD, PIN, USER, Played, Run
+from played import BLOG, LINKEDIN, PASSWORD, PIN, USER, Played, Run, shown
+
+from server import Answer
 
 pytestmark = pytest.mark.usefixtures("browser")
 
@@ -32,11 +36,36 @@ def test_a_user_signs_in_in_the_window_and_the_session_is_saved_and_checked(
     assert b"of-ada" not in saved
 
 
+def test_closing_the_window_saves_what_a_site_that_is_not_known_has_given(
+    twin: Run, sites: Played, close_window: Callable[[], None]
+) -> None:
+    sites.somebody_is_there = True
+    sites.server.route(BLOG, "/wp-admin/", lambda _: shown("In", "<main>In<script>fetch('/seen')</script></main>"))
+    sites.server.route(BLOG, "/seen", lambda _: threading.Timer(0.6, close_window).start() or Answer())
+    code, out, err = twin("login", f"https://{BLOG}/wp-login.php", "--json")
+    assert code == 0, err
+    assert "close it when you are done" in err
+    (session,) = json.loads(out)
+    assert (session["site"], session["state"], session["cookies"]) == (BLOG, "not checked", 1)
+
+
+def test_closing_the_window_before_saves_nothing(
+    twin: Run, sites: Played, close_window: Callable[[], None], home: Path
+) -> None:
+    sites.server.route(LINKEDIN, "/login", lambda _: threading.Timer(0.6, close_window).start() or shown("Log in", ""))
+    code, _, err = twin("login", "linkedin", "--quiet")
+    assert (code, err) == (2, "twin: the window was closed before you were signed in at linkedin; nothing is saved\n")
+    assert not list(home.glob("sessions/*"))
+
+
 def test_the_form_is_filled_in_unattended(twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWIN_LINKEDIN_PASSWORD", PASSWORD)
     code, _, err = twin("login", "linkedin", "--username", USER)
     assert code == 0, err
     assert states(twin) == {"linkedin": "signed in"}
+    sites.accepted.clear()
+    code, out, _ = twin("login", "--status", "--check", "--json")
+    assert (code, json.loads(out)[0]["state"]) == (1, "expired")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ GATHER = """async ([known, pattern]) => {
   if (cut.length) await new Promise(done => setTimeout(done, 250));
   for (const each of posts) {
     const copy = each.cloneNode(true);
-    copy.querySelectorAll('script, style, svg, code, video').forEach(part => part.remove());
+    copy.querySelectorAll('script, style, svg, code, video, [data-id^="urn:li:comment"]').forEach(it => it.remove());
     found.push([each.dataset.urn || each.dataset.id, copy.outerHTML]);
   }
   return found;

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from llm_twin.collect.addresses import Resolver
 from llm_twin.collect.browser import FLAGS, NAMES, START_SECONDS, sandboxed
 from llm_twin.collect.sessions.cookies import Cookie, for_browser, read_cookies
 from llm_twin.collect.sessions.tunnel import tunnel
-from llm_twin.errors import ConfigError
+from llm_twin.errors import ConfigError, UsageError
 from llm_twin.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,8 +89,9 @@ async def cookies_of(context: BrowserContext) -> list[Cookie]:
     """All cookies that the browser has by now, but for those of lone names."""
     import json
 
-    found = await context.cookies()
-    return read_cookies(json.dumps(found), "the browser") if found else []
+    with suppress(UsageError):  # none that can be kept
+        return read_cookies(json.dumps(await context.cookies()), "the browser")
+    return []
 
 
 def _unopened(said: str, window: bool) -> str:

@@ -9,12 +9,13 @@ from http.cookiejar import Cookie as JarCookie
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from llm_twin.errors import UsageError
 from llm_twin.links import on_domain
 
 MOST_BYTES = 5_000_000  # of a file of cookies; a browser's whole collection has some 2 MB
+MOST_SECONDS = 1e11  # since the epoch: in three thousand years
 SAME_SITE = {"lax": "Lax", "strict": "Strict", "no_restriction": "None", "none": "None"}
 
 
@@ -23,14 +24,20 @@ class Cookie(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    name: str = Field(min_length=1, max_length=4096)
-    value: str = Field(repr=False, max_length=16_384)
+    name: str = Field(pattern=r"^[!-:<>-~]+$", max_length=4096)
+    value: str = Field(repr=False, pattern=r"^[ -:<-~]*$", max_length=16_384)
     domain: str = Field(pattern=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)+$")
     host_only: bool = False
-    path: str = Field(default="/", pattern="^/")
+    path: str = Field(default="/", pattern="^/[ -:<-~]*$")
     expires: float | None = None  # seconds since the epoch; None: when the browser is closed
     http_only: bool = False
     same_site: str = ""  # Lax, Strict, None
+
+    @field_validator("expires")
+    @classmethod
+    def _in_seconds(cls, value: float | None) -> float | None:
+        """Some export milliseconds."""
+        return value / 1000 if value and value > MOST_SECONDS else value
 
     @property
     def live(self) -> bool:
@@ -94,13 +101,17 @@ def read_cookies(text: str, name: str) -> list[Cookie]:
     if len(text) > MOST_BYTES:
         raise UsageError(f"{name}: larger than {MOST_BYTES:,} bytes, so hardly a file of cookies")
     text = text.removeprefix("\ufeff")
-    found = list(_json(text, name) if text.lstrip().startswith(("[", "{")) else _netscape(text, name))
+    # Browsers hold cookies that none of the standards allow; they are nobody's sign-in.
+    given = list(_json(text, name) if text.lstrip().startswith(("[", "{")) else _netscape(text, name))
+    found = [each for each in given if isinstance(each, Cookie)]
+    if given and not found:
+        raise next(each for each in given if isinstance(each, UsageError))
     if not found:
         raise UsageError(f"{name}: no cookies in it; give a cookies.txt, or the JSON that a browser extension exports")
     return found
 
 
-def _netscape(text: str, name: str) -> Iterator[Cookie]:
+def _netscape(text: str, name: str) -> Iterator[Cookie | UsageError]:
     """Domain, whether for hosts below, path, whether by https alone, end, name, value; tabs between them."""
     for number, line in enumerate(text.splitlines(), 1):
         http_only = line.startswith("#HttpOnly_")
@@ -125,7 +136,7 @@ def _netscape(text: str, name: str) -> Iterator[Cookie]:
         )
 
 
-def _json(text: str, name: str) -> Iterator[Cookie]:
+def _json(text: str, name: str) -> Iterator[Cookie | UsageError]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -151,8 +162,8 @@ def _json(text: str, name: str) -> Iterator[Cookie]:
         )
 
 
-def _cookie(where: str, *, domain: str, **fields: Any) -> Iterator[Cookie]:
-    """The cookie; none where it is for an address or a lone name, which no site of the web is."""
+def _cookie(where: str, *, domain: str, **fields: Any) -> Iterator[Cookie | UsageError]:
+    """The cookie, or what is wrong with it; neither for an address or a lone name, which no site of the web is."""
     domain = domain.strip().lower().removeprefix(".")
     if "." not in domain or domain.replace(".", "").isdigit():
         return
@@ -160,4 +171,4 @@ def _cookie(where: str, *, domain: str, **fields: Any) -> Iterator[Cookie]:
         yield Cookie(domain=domain, **fields)
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_context=False)[0]
-        raise UsageError(f"{where}: {'.'.join(map(str, wrong['loc']))}: {wrong['msg'].lower()}") from None
+        yield UsageError(f"{where}: this {'.'.join(map(str, wrong['loc']))} is none that a cookie can have")
