@@ -115,6 +115,25 @@ def test_a_secret_is_masked_in_title_metadata_and_the_page_itself(label: str, se
     assert count == 1
 
 
+@pytest.mark.parametrize("label", [name for name in SECRETS if name != "private key"])
+def test_a_secret_is_masked_in_the_link_that_a_page_was_found_at(label: str) -> None:
+    link = f"https://ada.example/a?token={SECRETS[label]}&page=2"
+    raw = Raw(
+        url=link, status=200, headers={"etag": SECRETS[label], "link": f"<{link}>"}, fetched_at=now(), body=b"<p>"
+    )
+    fields = {"kind": "article", "platform": "example", "title": "A", "text": "B"}
+    whole = Document.of(ADA, link, raw=raw, **fields)
+    part = Document.of(ADA, link + "#part", parent_id=whole.id, **fields)
+    clean, count = masked([whole, part.model_copy(update={"link": "https://ada.example/b"})])
+    assert clean[0].link == "https://ada.example/a?token=masked&page=2"
+    assert clean[0].id == clean[1].parent_id == Document.of(ADA, clean[0].link, **fields).id
+    assert SECRETS[label] not in "".join(each.model_dump_json() for each in clean)
+    assert clean[0].raw
+    assert clean[0].raw.url == clean[0].link
+    assert count == 1
+    assert masked(clean)[0] == clean
+
+
 def test_a_secret_that_a_page_writes_otherwise_than_its_text_is_masked_in_both() -> None:
     secret = drawn(ALNUM, 20) + "&" + drawn(ALNUM, 20, 3)
     text = f"postgres://ada:{secret}@db.prod.net/app"

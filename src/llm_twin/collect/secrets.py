@@ -15,7 +15,8 @@ from html import escape
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llm_twin.documents import Document, Raw
+from llm_twin.documents import Document, Raw, digest
+from llm_twin.links import canonical
 
 if TYPE_CHECKING:
     from kingfisher_sdk import Scanner
@@ -29,6 +30,7 @@ SPREAD = 200  # secrets that are looked for elsewhere; a page with more is made 
 ROUNDS = 6  # a mask may bring to light what its secret hid; more than two have not been seen
 # Rules need a quote or space behind a token. In Markdown it may be followed by these as well.
 ENDS = bytes.maketrans(b"<>)]},|*", b"        ")
+BETWEEN = bytes.maketrans(b'/?&=#;"<>', b"         ")  # the parts of a link
 SENTENCE_END = re.compile(rb"[.:!?](?=\s|$)")
 IN_ADDRESS = re.compile(rb"://([^:/@\s]*):([^@\s]+)@")
 # Passwords of examples: templates, and what every tutorial uses.
@@ -62,7 +64,7 @@ class Secret(NamedTuple):
 
 
 def masked(documents: Sequence[Document]) -> tuple[list[Document], int]:
-    """The documents without secrets in text, title, metadata and raw body, and how many different ones there were.
+    """The documents without secrets in text, title, metadata, link and response, and how many different ones they had.
 
     What belongs together, such as the files of a repository, is masked together: a secret found in one is masked in
     all. Masking twice is masking once. Loads the rules at first use: a second, and on a machine's first time some ten.
@@ -72,6 +74,10 @@ def masked(documents: Sequence[Document]) -> tuple[list[Document], int]:
     if spread := [each for each in known.items() if len(each[0]) >= UNMISTAKABLE][:SPREAD]:
         changed = _replacing(dict(spread))
         done = [_masked(document, known, changed) for document in done]
+    moved = {before.id: after.id for before, after in zip(documents, done, strict=True) if before.id != after.id}
+    if moved:
+        parents = [moved.get(each.parent_id or "", each.parent_id) for each in done]
+        done = [each.model_copy(update={"parent_id": parent}) for each, parent in zip(done, parents, strict=True)]
     return done, len({value.replace(b"\\n", b"\n") for value in known})  # JSON's line ends make no other secret
 
 
@@ -90,6 +96,8 @@ def _masked(document: Document, known: dict[bytes, bytes], replace: Callable[[by
         changes["metadata"] = _mapped(document.metadata, clean)
     if (text := clean(document.text)) != document.text:
         changes["text"] = text
+    if (link := _link(document.link, known)) != document.link:
+        changes |= {"link": canonical(link), "id": digest(document.author_id, canonical(link))}
     if document.raw and (raw := _raw(document.raw, known, replace)) is not document.raw:
         changes["raw"] = raw
     return document.model_copy(update=changes) if changes else document
@@ -99,9 +107,20 @@ def _raw(raw: Raw, known: dict[bytes, bytes], replace: Callable[[bytes], bytes] 
     wide = raw.body[:2] in (b"\xff\xfe", b"\xfe\xff")  # UTF-16, which is scanned as UTF-8
     body = raw.body.decode("utf-16", "surrogatepass").encode("utf-8", "surrogatepass") if wide else raw.body
     new = _without(replace(body) if replace else body, known, None)
-    if new == body:
+    url, headers = _link(raw.url, known), {name: _link(value, known) for name, value in raw.headers.items()}
+    if (new, url, headers) == (body, raw.url, raw.headers):
         return raw
-    return raw.model_copy(update={"body": new.decode("utf-8", "surrogatepass").encode("utf-16") if wide else new})
+    body = new.decode("utf-8", "surrogatepass").encode("utf-16") if wide else new
+    return raw.model_copy(update={"body": body, "url": url, "headers": headers})
+
+
+def _link(link: str, known: dict[bytes, bytes]) -> str:
+    """A link, or what else stands in a line of a response, with `masked` for its secrets. Adds them to `known`."""
+    data = link.encode("utf-8", "surrogatepass")
+    for secret in reversed(_found(data.translate(BETWEEN), "")):
+        known.setdefault(data[secret.start : secret.end], secret.label)
+        data = data[: secret.start] + b"masked" + data[secret.end :]
+    return data.decode("utf-8", "surrogatepass")
 
 
 def _without(data: bytes, known: dict[bytes, bytes], path: str | None) -> bytes:
