@@ -67,7 +67,7 @@ def parse_link(text: str) -> str:
 def without_credentials(link: str) -> str:
     """A web link with what may be a user name and a password in it as `***`: fit to be shown and stored, not to be
     asked for."""
-    return CREDENTIALS.sub(r"\1***@", link)
+    return CREDENTIALS.sub(r"\1***@", link) if "@" in link else link
 
 
 def ascii_host(host: str) -> str:
