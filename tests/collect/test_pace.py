@@ -145,14 +145,14 @@ def test_hundreds_of_thousands_of_hosts_are_not_all_remembered() -> None:
 
 
 def test_hosts_that_have_to_wait_are_remembered_before_all_others() -> None:
-    pace = Pace(0, 2, 1)
+    pace = Pace(0, 2, 30)
 
     async def run() -> None:
         pace.failed(BLOG, Transient(Reason.TIMEOUT, "no answer"))
         for number in range(pace_module.MAX_HOSTS + 100):
             async with pace.turn(f"{number}.example"):
                 pass
-        assert pace.pause(BLOG) == 1
+        assert pace.pause(BLOG) == 30
 
     asyncio.run(run())
 
