@@ -7,7 +7,6 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import keyring
 import pytest
 from played import BLOG, LINKEDIN, Played, Run, cookie_txt, cookies_of, sent_to, shown
 
@@ -159,6 +158,7 @@ def test_a_challenge_is_no_sign_that_a_session_is_over(twin: Run, sites: Played,
 def test_the_key_lies_in_the_systems_keyring_where_there_is_one(
     twin: Run, sites: Played, cookies: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    keyring = pytest.importorskip("keyring", reason="keyring is not installed")
     from keyrings import FileKeyring
 
     former = keyring.get_keyring()

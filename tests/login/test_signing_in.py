@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from played import BLOG, LINKEDIN, PASSWORD, PIN, USER, Played, Run, shown
 
-from server import Answer
+from server import Answer, Request
 
 pytestmark = pytest.mark.usefixtures("browser")
 
@@ -58,11 +59,26 @@ def test_closing_the_window_before_saves_nothing(
     assert not list(home.glob("sessions/*"))
 
 
-def test_the_form_is_filled_in_unattended(twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_form_is_filled_in_unattended_and_no_browser_knows_the_password_before(
+    twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TWIN_LINKEDIN_PASSWORD", PASSWORD)
+    monkeypatch.setenv("TWIN_PASSWORD", "another")
+    environments: list[bytes] = []
+
+    def look(request: Request) -> Answer:
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                environments.append((process / "environ").read_bytes())
+        return sites.linkedin_submit(request)
+
+    sites.server.route(LINKEDIN, "/checkpoint/lg/login-submit", look)
     code, _, err = twin("login", "linkedin", "--username", USER)
     assert code == 0, err
     assert states(twin) == {"linkedin": "signed in"}
+    mine = Path("/proc/self/environ").read_bytes()
+    assert len(environments) > 5
+    assert not [each for each in environments if PASSWORD.encode() in each and each != mine]
     sites.accepted.clear()
     code, out, _ = twin("login", "--status", "--check", "--json")
     assert (code, json.loads(out)[0]["state"]) == (1, "expired")
@@ -129,28 +145,6 @@ def test_the_code_of_a_second_factor_is_asked_for_in_a_terminal(sites: Played, b
     assert PASSWORD not in listed
     assert PIN not in listed
     os.close(leader)
-
-
-def test_a_password_in_the_environment_reaches_no_browser(
-    twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TWIN_PASSWORD", PASSWORD)
-    environments: list[bytes] = []
-
-    def look(request: object) -> object:
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if int((process / "stat").read_text().rpartition(")")[2].split()[1]) != 1:
-                    environments.append((process / "environ").read_bytes())
-            except OSError:
-                continue
-        return sites._linkedin_submit(request)  # type: ignore[arg-type]
-
-    sites.server.route(LINKEDIN, "/checkpoint/lg/login-submit", look)  # type: ignore[arg-type]
-    assert twin("login", "linkedin", "--username", USER)[0] == 0
-    mine = Path("/proc/self/environ").read_bytes()
-    assert len(environments) > 5
-    assert not [each for each in environments if PASSWORD.encode() in each and each != mine]
 
 
 def test_any_site_with_a_form_will_do(twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ async def opened(
             raise ConfigError(_unopened(str(error), window)) from None
         try:
             context = await chromium.new_context(accept_downloads=False, service_workers="block", **options)
-            await context.add_cookies(for_browser(cookies))  # type: ignore[arg-type]  # a TypedDict of the same fields
+            await context.add_cookies(for_browser(cookies))
             yield context
         finally:
             await chromium.close()

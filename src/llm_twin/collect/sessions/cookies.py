@@ -76,7 +76,7 @@ def jar_of(cookies: Iterable[Cookie]) -> CookieJar:
     return jar
 
 
-def for_browser(cookies: Iterable[Cookie]) -> list[dict[str, Any]]:
+def for_browser(cookies: Iterable[Cookie]) -> list[Any]:
     """Cookies as Playwright takes them."""
     return [
         {

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 WINDOW_SECONDS = 900.0  # for a person to sign in; second factors come by mail
 LOOK_SECONDS = 0.25  # between two looks at how far it has come
+TRIES = 4  # to leave a page that is on its way to another
 CAPTCHA = ", ".join(
     [
         *(f"iframe[src*='{host}']" for host in ("captcha", "arkoselabs", "funcaptcha", "challenges.cloudflare.com")),
@@ -195,17 +196,25 @@ async def captcha(tab: Tab) -> bool:
 
 
 async def _seen(tab: Tab, selector: str) -> bool:
-    return await tab.locator(selector).locator("visible=true").count() > 0
+    return bool(await tab.locator(selector).locator("visible=true").count())
 
 
 async def _settled(context: BrowserContext, tab: Tab, site: Site) -> tuple[tuple[Cookie, ...], bool | None]:
     """The cookies once the page is there that one is led to, and whether a page for members shows with them."""
     from playwright.async_api import Error
+    from playwright.async_api import TimeoutError as TooSlow
 
     good = None
-    with suppress(Error):
-        await tab.wait_for_load_state("load", timeout=10_000)
-        good = await shows(tab, site)
+    with suppress(TooSlow):
+        for _ in range(TRIES):
+            try:
+                await tab.wait_for_load_state("load", timeout=10_000)
+                good = await shows(tab, site)
+                break
+            except TooSlow:
+                raise
+            except Error:  # the way there that the site began goes on
+                await asyncio.sleep(LOOK_SECONDS)
     return site.own(await cookies_of(context)), good
 
 
