@@ -24,7 +24,7 @@ RECOVERY = 0.75  # of its added pause are left after each answer: back from 30 s
 OVERLOAD = {429, 502, 503, 504}
 GIVE_UP = 10  # failures in a row
 REST = 300.0  # seconds that a host is left alone then
-MAX_HOSTS = 10_000  # remembered, some 2 KB each; of hundreds of thousands, those that were not asked for longest go
+MAX_HOSTS = 2_000  # remembered, some 2 KB each; of hundreds of thousands, those that were not asked for longest go
 
 
 @dataclass
