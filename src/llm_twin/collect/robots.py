@@ -30,8 +30,8 @@ MAX_AGE = 24 * 3600.0  # seconds that rules are used for, section 2.4
 MIN_AGE = 300.0  # seconds, whatever the site says: else each of its links would ask again
 AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})", re.I)
 NOT_KEPT = re.compile(r"\bno-(?:store|cache)\b", re.I)
-LARGEST_KEPT = 64_000  # characters that are remembered for later runs; of 99.9 % of sites it is less
-KEPT_BYTES = 8_000_000  # of memory for all rules: those of 1,500 usual origins; what is left out comes from the warehouse
+LARGEST_KEPT = 64_000  # characters that are remembered for later runs; few sites have more
+KEPT_BYTES = 8_000_000  # of memory for all rules: those of 1,500 usual origins; the warehouse has the others
 MEMORY_PER_CHARACTER = 30  # measured 10 to 36, the most for short rules with wildcards
 SMALL = 20_000  # characters that are parsed in no time
 PRODUCT = re.compile(r"([A-Za-z_-]+)")
