@@ -308,8 +308,30 @@ FEED = Sample(
     left_out={"draft": 1, "attachment": 1},
 )
 
+LINKEDIN_PAGE = Sample(
+    {
+        "Activity.html": "<!DOCTYPE html>\n<!-- saved from url=(0059)"
+        "https://www.linkedin.com/in/ada-example/recent-activity/all/ -->\n<html><body>"
+        "<div class='feed-shared-update-v2' data-urn='urn:li:activity:7100000000000000000'>"
+        "<div class='update-components-actor'><a href='/in/ada-example'>Ada</a></div>"
+        "<div class='update-components-update-v2__commentary'>Gears *turn*.<br>Always.</div></div>"
+        "<div class='feed-shared-update-v2' data-urn='urn:li:activity:7100000000000000001'>"
+        "<div class='update-components-header'>Ada reposted this</div>"
+        "<div class='update-components-actor'><a href='/in/grace'>Grace</a></div>"
+        "<div class='update-components-update-v2__commentary'>Not hers.</div></div></body></html>",
+    },
+    {
+        "https://www.linkedin.com/feed/update/urn:li:activity:7100000000000000000/": (
+            "Gears *turn*.",
+            "Gears \\*turn\\*.  \nAlways.",
+        )
+    },
+    {"repost": 1},
+)
+
 SAMPLES = {
     "linkedin": LINKEDIN,
+    "linkedin page": LINKEDIN_PAGE,
     "medium": MEDIUM,
     "substack": SUBSTACK,
     "x": X,

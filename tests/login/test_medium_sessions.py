@@ -60,9 +60,12 @@ def test_a_story_for_members_without_a_session_is_no_document(medium: Medium, co
 
 
 @pytest.mark.usefixtures("signed_in")
-def test_with_a_session_the_whole_story_is_read(medium: Medium, collect: Collect, twin: Run) -> None:
+def test_with_a_session_the_whole_story_is_read(medium: Medium, collect: Collect, twin: Run, home: Path) -> None:
     assert collect(medium.story("ada.medium.com", "gears-aa11bb22cc33"))["status"] == "new"
     assert all(sentence in text_of(twin) for sentence in SENTENCES)
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert len(files) > 2
+    assert not [path for path in files if UID.encode() in path.read_bytes()], "the cookie stands nowhere"
 
 
 @pytest.mark.usefixtures("signed_in")

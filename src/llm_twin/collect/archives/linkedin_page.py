@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from llm_twin.collect.archives.container import Archive
-from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, reader
+from llm_twin.collect.archives.formats import Item, Left, Wanted, attempt, reader
 from llm_twin.documents import now
 from llm_twin.errors import Permanent, Reason
 
@@ -22,22 +22,21 @@ def recognises(archive: Archive) -> bool:
 @reader("linkedin page", "an activity page of LinkedIn, saved in a browser", recognises=recognises)
 def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     """The posts on each page; plain reposts and posts without words are counted as left out."""
-    from llm_twin.collect.linkedin_posts import parsed, posts_in, shares_in
-
     for path in archive.members:
         found = SAVED.search(archive.head(path)) if path.lower().endswith((".html", ".htm")) else None
-        if not found:
-            continue
-        try:
-            source = archive.read(path)
-        except Permanent as error:
-            yield Broken(path, error)
-            continue
-        posts = posts_in(source)
-        result = parsed(posts, shares_in(source), wanted.author, unquote(found[1].decode("utf-8", "replace")), now())
-        if not result.known:
-            yield Broken(path, Permanent(Reason.LAYOUT_CHANGED, f"{len(posts)} posts on it, and none could be read"))
-            continue
-        yield from (document.model_copy(update={"raw": None}) for document in result.documents)
-        yield from (Left(path, "repost") for _ in range(result.reposts))
-        yield from (Left(path, "empty") for _ in range(result.known - result.reposts - len(result.documents)))
+        if found:
+            handle = unquote(found[1].decode("utf-8", "replace"))
+            yield from attempt(path, _posts, archive, path, handle, wanted)
+
+
+def _posts(archive: Archive, path: str, handle: str, wanted: Wanted) -> Iterator[Item]:
+    from llm_twin.collect.linkedin_posts import parsed, posts_in, shares_in
+
+    source = archive.read(path)
+    posts = posts_in(source)
+    result = parsed(posts, shares_in(source), wanted.author, handle, now())
+    if not result.known:
+        raise Permanent(Reason.LAYOUT_CHANGED, f"{len(posts)} posts on it, and none could be read")
+    yield from (document.model_copy(update={"raw": None}) for document in result.documents)
+    yield from (Left(path, "repost") for _ in range(result.reposts))
+    yield from (Left(path, "empty") for _ in range(len(posts) - result.reposts - len(result.documents)))
