@@ -15,7 +15,7 @@ from faults.table import GOOD, Fault
 
 DOCS = Path(__file__).parents[2] / "docs" / "faults.md"
 MEMORY = 100_000_000  # bytes that one link may add at most; a page may have 1 MB, a sitemap 50 MB
-BUSY = 3.0  # times as long as usual on a machine that is
+BUSY = 10.0  # times as long as usual on a machine that is; what is not bounded takes longer
 
 
 @pytest.fixture(scope="session", autouse=True)

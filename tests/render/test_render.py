@@ -244,7 +244,7 @@ def test_pages_without_an_end_and_pages_without_measure_fail_alone(
     outcomes, _ = collect(*links, timeout=4)
     for link, reasons in links.items():
         assert outcomes[link].reason in reasons, outcomes[link].detail
-        assert outcomes[link].seconds < 40
+        assert outcomes[link].seconds < 120  # on a busy machine; without an end it would be for ever
 
 
 def test_robots_hold_for_what_is_drawn(collect: Collect, world: LocalServer) -> None:

@@ -236,4 +236,4 @@ def test_nothing_is_masked_in_the_texts_of_real_pages() -> None:
 def test_text_made_to_take_long_takes_seconds(text: str, path: str) -> None:
     started = time.perf_counter()
     text_of(text, kind="code", metadata={"path": path})
-    assert time.perf_counter() - started < 20
+    assert time.perf_counter() - started < 60  # on a busy machine; what grows with the square of the length takes hours
