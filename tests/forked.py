@@ -1,4 +1,4 @@
-"""Children to be killed, at work within milliseconds: they come from a fork server that has imported all they need."""
+"""Children that are at work within milliseconds: they come from a fork server that has imported all they need."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 PROCESSES = multiprocessing.get_context("forkserver")
-IMPORTED = ["kill_child", "queue_child"]
+IMPORTED = ["kill_child", "queue_child", "searching_child"]
 PATIENCE = 120  # seconds, on a very busy machine
 
 
 def start(work: Callable[..., None], *args: Any) -> tuple[BaseProcess, Connection]:
     """A child that is at work: `work` is given `args` and the end of a pipe by which it has said "begin"."""
-    _ensure_server()
+    ensure_server()
     ours, theirs = PROCESSES.Pipe(duplex=False)
     child = PROCESSES.Process(target=work, args=(*args, theirs))
     child.start()
@@ -28,7 +28,7 @@ def start(work: Callable[..., None], *args: Any) -> tuple[BaseProcess, Connectio
     return child, ours
 
 
-def _ensure_server() -> None:
+def ensure_server() -> None:
     """Start the fork server where it finds the modules that it is to import: it passes over those that it does not."""
     PROCESSES.set_forkserver_preload(IMPORTED)  # here: there is one list for all test files
     before = os.environ.get("PYTHONPATH")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from itertools import count
 from pathlib import Path
 
 import searching_child
-
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([searching_child.__name__])
-PATIENCE = 120  # seconds, on a very busy machine
+from forked import PATIENCE, PROCESSES, ensure_server
 
 
 def test_searches_never_fail_nor_come_back_empty_while_documents_change_and_the_index_is_rebuilt(
     tmp_path: Path,
 ) -> None:
+    ensure_server()
     options = {"home": str(tmp_path / "home")}
     searching_child.write(options, revision=1)
     stop, enough, reports, searchers = PROCESSES.Event(), [], [], []
