@@ -19,6 +19,8 @@ for name in ("asyncio", "htmldate.utils", "llm_twin.collect.extract"):
     try:
         raise ValueError("within")
     except ValueError:
+        logging.getLogger(name).setLevel("INFO")
+        logging.getLogger(name).info("that all is well")
         logging.getLogger(name).warning("said by\\n%s", name, exc_info=True)
 """
 

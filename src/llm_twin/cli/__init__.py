@@ -105,6 +105,7 @@ def _show_own_warnings() -> None:
             return "twin: " + " ".join(record.getMessage().split())
 
     handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)  # ZenML asks for more, to keep it with the step
     handler.setFormatter(Line())
     logging.getLogger("llm_twin").handlers = [handler]
     logging.getLogger().addHandler(logging.NullHandler())

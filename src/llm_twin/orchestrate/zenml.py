@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 
 class Logged(Silent):
-    """Progress as log lines: they are shown on the console and kept with the step."""
+    """Progress as log lines, which ZenML keeps with the step."""
 
     def step(self, stage: str, done: int = 1, outcome: Outcome | None = None) -> None:
         """See `Progress`."""
