@@ -142,6 +142,7 @@ def test_a_process_that_has_grown_makes_room_for_another() -> None:
 
 def test_a_process_killed_in_the_middle_of_a_page_costs_this_page_alone(pipe: Path) -> None:
     async def act(workers: Workers) -> LinkError:
+        assert len({await workers.run(page_readers.process_id) for _ in range(FEW)}) == 1
         lost = asyncio.ensure_future(workers.run(page_readers.wait_for_the_end, pipe))
         told = await asyncio.to_thread(pipe.open)
         process = int(await asyncio.to_thread(told.readline))
@@ -156,6 +157,13 @@ def test_a_process_killed_in_the_middle_of_a_page_costs_this_page_alone(pipe: Pa
 
     error = within(act, number=2)
     assert str(error) == "too_complex: the process that read the page was killed (SIGKILL); out of memory?"
+
+
+def test_the_first_few_pages_are_read_by_one_process() -> None:
+    async def act(workers: Workers) -> set[int]:
+        return {*await asyncio.gather(*(workers.run(page_readers.process_id) for _ in range(FEW)))}
+
+    assert len(within(act, number=2)) == 1
 
 
 def test_a_process_killed_between_two_pages_costs_none() -> None:
@@ -222,7 +230,7 @@ COLLECTING = """
 import asyncio, sys
 from pathlib import Path
 import page_readers
-from llm_twin.collect.workers import Workers
+from llm_twin.collect.workers import FEW, Workers
 
 async def go():
     async with Workers(1, few=0) as workers:

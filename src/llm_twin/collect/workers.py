@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from io import BytesIO
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
@@ -61,6 +61,8 @@ class Workers:
         self._limits = (seconds, memory)
         self._few = few
         self._free = asyncio.Semaphore(number)
+        self._first = asyncio.Lock()  # held by the first few pages, one by one: if no more come, one process does
+        self._calls = 0
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
         self._threads = ThreadPoolExecutor(number, "page")
@@ -83,7 +85,8 @@ class Workers:
         task = None if self._useless or (self._few >= 0 and size < LARGE) else self._task(function, args, options)
         if task is None:
             return await asyncio.to_thread(function, *args, **options)
-        async with self._free:
+        self._calls += 1
+        async with self._first if self._calls <= FEW else nullcontext(), self._free:
             loop = asyncio.get_running_loop()
             worker = self._worker()
             try:
