@@ -64,6 +64,8 @@ def _start(binary: Path, folder: str, options: list[str]) -> tuple[subprocess.Po
     libc = ctypes.CDLL(None)
     local = ["--bind_ip", "127.0.0.1", "--nounixsocket"]
     small = ["--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false"]
+    # What a process that was killed had begun holds up others for so long; a minute unless it is said.
+    small += ["--setParameter", "transactionLifetimeLimitSeconds=10"]
     for _ in range(5):
         port = free_port()
         process = subprocess.Popen(
