@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--links", type=int, default=0, help="how many links; more than pages repeats them")
     parser.add_argument("--memory", action="store_true", help="one run of ours over 10,000 links")
     parser.add_argument("--largest", type=int, default=0, help="leave out pages of more bytes, packed")
-    parser.add_argument("--concurrency", type=int, default=32, help="links at a time, the serial loop apart")
+    parser.add_argument("--concurrency", type=int, default=64, help="links at a time, the serial loop apart")
     parser.add_argument("--json", type=Path, help="where to write all figures")
     given = parser.parse_args()
     if given.memory:

@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     user_agent: str = Field(
         default="llm-twin/0.1 (+https://pypi.org/project/llm-twin/)", description="How requests identify themselves"
     )
-    concurrency: int = Field(default=16, ge=1, le=256, description="Links collected at the same time")
+    concurrency: int = Field(default=32, ge=1, le=256, description="Links collected at the same time")
     workers: int = Field(default=0, ge=0, le=256, description="Processes that read pages; 0: one for each core")
     delay: float = Field(default=0.5, ge=0, description="Seconds between two requests to one host")
     timeout: float = Field(default=30.0, gt=0, description="Seconds a request may take, its body included")
