@@ -25,6 +25,7 @@ from server import Answer, LocalServer
 
 ROOT = Path(__file__).parents[2]
 BREAD_LINK, SAILS_LINK, GONE_LINK = (f"http://blog.example/{name}" for name in ("bread", "sails", "gone"))
+one_dashboard = pytest.mark.xdist_group("dashboard")  # it takes twenty seconds to start
 needs_zenml = pytest.mark.skipif(not find_spec("zenml"), reason="ZenML lives in .venv-zenml: make zenml")
 
 
@@ -136,6 +137,7 @@ def ask(url: str, token: str = "", form: dict[str, str] | None = None) -> Any:
 
 
 @needs_zenml
+@one_dashboard
 def test_the_dashboard_asks_for_a_password_tracks_nobody_and_needs_no_first_steps(dashboard: dict[str, Any]) -> None:
     url = dashboard["url"]
     assert url == f"http://127.0.0.1:{dashboard['port']}"
@@ -158,6 +160,7 @@ def test_the_dashboard_asks_for_a_password_tracks_nobody_and_needs_no_first_step
 
 
 @needs_zenml
+@one_dashboard
 def test_up_twice_finds_the_one_that_runs_and_a_taken_port_is_told(dashboard: dict[str, Any], tmp_path: Path) -> None:
     code, out, _ = twin_command("zenml", "up", "--home", dashboard["home"], "--json")
     assert (code, json.loads(out)["pid"]) == (0, dashboard["pid"])
@@ -167,6 +170,7 @@ def test_up_twice_finds_the_one_that_runs_and_a_taken_port_is_told(dashboard: di
 
 
 @needs_zenml
+@one_dashboard
 def test_a_teams_server_is_not_started_again(
     dashboard: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
