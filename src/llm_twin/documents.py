@@ -9,12 +9,12 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SkipValidation
 
 from llm_twin.errors import Reason
 from llm_twin.links import canonical, domain_of, without_credentials
@@ -90,6 +90,7 @@ class Link(Value):
     author: Author
     expand: int = 0  # how many items to take of a link that stands for many; 0: collect the link itself
     since: Moment | None = None  # what is older is left out; what has no date is taken
+    listed: bool = False  # found in a list, not named by the user
 
 
 class Raw(Value):
@@ -217,6 +218,7 @@ class Outcome(Value):
     stored_as: str = ""  # the link of the first of them, which the page may have named itself
     expand: int = 0  # as the link had it that could not be expanded
     since: Moment | None = None  # as the link had it, for a retry
+    listed: bool = False  # as the link had it
     transient: bool = False  # a retry may help
     secrets: int = 0  # different ones that were masked in what is stored
     seconds: float = 0.0
@@ -256,7 +258,8 @@ class Report(Value):
 
     run_id: str
     command: str
-    outcomes: tuple[Outcome, ...] = Field(repr=False)  # asyncio makes a text of what a task returned, and drops it
+    # Not in its text: asyncio makes one of what a task returned, and drops it. Any sequence: there may be very many.
+    outcomes: SkipValidation[Sequence[Outcome]] = Field(repr=False)
     seconds: float
     interrupted: bool = False
     summary: dict[str, Any] = Field(default_factory=dict)

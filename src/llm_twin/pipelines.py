@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -9,9 +10,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from llm_twin.collect.archives.formats import Broken, Item, Left
+from llm_twin.collect.same_post import SamePosts
 from llm_twin.documents import KINDS, Author, Document, Hit, Outcome, Report
 from llm_twin.errors import Permanent, Reason, UsageError
 from llm_twin.links import canonical
+from llm_twin.packed import PackedOutcomes
 from llm_twin.runs import Progress, RunLog, Silent, failure
 from llm_twin.warehouse.store import DocumentFilter, Warehouse
 
@@ -38,13 +41,16 @@ def ingest(
     What can't be read is a failure of the first of `authors`. What is left out is counted by why in the report's
     summary, to which `summary` is added. Secrets are masked.
     """
+    clock = time.perf_counter()
     progress = progress or Silent()
     progress.plan("import", 0)
     left_out: Counter[str] = Counter()
     known = {author.id: warehouse.put_author(author) for author in authors}
     owner = authors[0].name if authors else ""
-    seen: set[str] = set()
+    seen: set[bytes] = set()
+    packed = PackedOutcomes()
     found = iter(items)
+    same = SamePosts(warehouse)
     with RunLog(warehouse, "import") as log_book:
         log_book.summary |= {**summary, "left_out": left_out}
         while batch := list(islice(found, BATCH_DOCUMENTS)):
@@ -54,24 +60,46 @@ def ingest(
             for document in documents:
                 if document.author_id not in known:  # the handbook's posts may name others
                     known[document.author_id] = warehouse.put_author(Author.named(document.author))
-            fresh = list({document.id: document for document in documents if document.id not in seen}.values())
+            fresh: list[Document] = []
+            for document in documents:
+                if (key := bytes.fromhex(document.id)) not in seen:
+                    seen.add(key)
+                    fresh.append(document)
             left_out.update({"twice in the archive": len(documents) - len(fresh)})
-            seen.update(document.id for document in fresh)
-            outcomes += _stored(warehouse, fresh)
+            outcomes += _stored(warehouse, same, fresh)
             log_book.add(*outcomes)
+            packed.extend(outcomes)
             for outcome in outcomes:
                 progress.step("import", 1, outcome)
         log_book.summary["left_out"] = {why: count for why, count in left_out.most_common() if count}
-    return log_book.report()
+    return Report(
+        run_id=log_book.run.id,
+        command=log_book.run.command,
+        outcomes=packed,
+        seconds=time.perf_counter() - clock,
+        interrupted=log_book.interrupted,
+        summary=log_book.summary,
+    )
 
 
-def _stored(warehouse: Warehouse, documents: list[Document]) -> list[Outcome]:
+def _stored(warehouse: Warehouse, same: SamePosts, documents: list[Document]) -> list[Outcome]:
     from llm_twin.collect.secrets import masked
 
-    taken = [masked([document]) for document in documents if warehouse.raw(document.id) is None]
-    statuses = warehouse.put([document for (document,), _ in taken])
-    stored = {
-        document.id: Outcome(
+    kept: list[Outcome] = []
+    taken: list[tuple[Document, int]] = []
+    for document in documents:
+        stored_as = same.stored(document) or document.id
+        if warehouse.raw(stored_as) is not None:
+            why = Permanent(Reason.DUPLICATE, "already collected from the web, which has the better text")
+            kept.append(failure(document.link, document.author, why))
+            continue
+        if stored_as != document.id and (other := warehouse.get(stored_as)):
+            document = document.model_copy(update={"id": other.id, "link": other.link})
+        (clean,), secrets = masked([document])
+        taken.append((clean, secrets))
+    statuses = warehouse.put([document for document, _ in taken])
+    return kept + [
+        Outcome(
             link=document.link,
             author=document.author,
             status=status,
@@ -79,10 +107,8 @@ def _stored(warehouse: Warehouse, documents: list[Document]) -> list[Outcome]:
             documents=1,
             secrets=secrets,
         )
-        for ((document,), secrets), status in zip(taken, statuses, strict=True)
-    }
-    kept = Permanent(Reason.DUPLICATE, "already collected from the web, which has the better text")
-    return [stored.get(document.id) or failure(document.link, document.author, kept) for document in documents]
+        for (document, secrets), status in zip(taken, statuses, strict=True)
+    ]
 
 
 # --- find and forget -----------------------------------------------------------------------------------------------

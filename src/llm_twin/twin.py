@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from llm_twin import collecting, pipelines
 from llm_twin.documents import Author, Document, Hit, Link, Outcome, Report, Run
-from llm_twin.errors import ConfigError, LockedError, OutdatedError, StoreError, UsageError
+from llm_twin.errors import ConfigError, LinkError, LockedError, OutdatedError, StoreError, UsageError
 from llm_twin.links import parse_link
 from llm_twin.runs import Progress, seen
 from llm_twin.settings import Settings
@@ -143,7 +143,10 @@ class Twin:
             if author is None:
                 raise UsageError(f'import: whose is {path}, which is {found.title}? Give it as --author "Full Name"')
             whose = author if isinstance(author, Author) else self._author(author)
-            wanted = Wanted(whose, drafts, parse_link(site) if site else "")
+            try:
+                wanted = Wanted(whose, drafts, parse_link(site) if site else "")
+            except LinkError as error:
+                raise UsageError(f"import: --site {site}: {error.detail}") from None
             items = items_of(archive, found, wanted)
             return pipelines.ingest(self.warehouse, [whose], items, self.progress, format=found.name)
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from uuid import uuid4
 
+from llm_twin.collect.same_post import SamePosts
 from llm_twin.collecting.hand import Hand
 from llm_twin.collecting.link import collected, refused
 from llm_twin.documents import Link, Outcome, Report, Run, digest, now
@@ -103,6 +104,7 @@ class _Shift:
         refresh: bool,
     ) -> None:
         self._queue, self._web, self._run, self._collector = warehouse.queue, web, run, collector
+        self._same = SamePosts(warehouse)
         self._progress, self._concurrency, self._refresh = progress, concurrency, refresh
         self._hand = Hand()
         self._thread = ThreadPoolExecutor(1, "queue")
@@ -200,7 +202,7 @@ class _Shift:
         while self._unstored:
             batch, self._unstored = self._unstored[:most], self._unstored[most:]
             try:
-                outcomes = await self._asked(self._queue.finish, [done for done, _ in batch])
+                outcomes = await self._asked(self._finish, [done for done, _ in batch])
             except RecordError as error:
                 if len(batch) > 1:  # one of them
                     self._unstored[:0] = batch
@@ -217,6 +219,10 @@ class _Shift:
             for (_, future), outcome in zip(batch, outcomes, strict=True):
                 if not future.done():
                     future.set_result(outcome)
+
+    def _finish(self, batch: list[Done]) -> list[Outcome | None]:
+        self._same.make_way(document for done in batch for document in done.documents)
+        return self._queue.finish(batch)
 
     async def _beat(self) -> None:
         while True:

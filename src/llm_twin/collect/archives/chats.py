@@ -61,7 +61,7 @@ def _chatgpt(conversation: Conversation, where: str, wanted: Wanted) -> Item:
     name = _named(conversation.get("conversation_id") or conversation.get("id"))
     mapping = conversation.get("mapping")
     nodes = mapping if isinstance(mapping, dict) else {}
-    at, turns, visited = conversation.get("current_node"), [], 0
+    at, turns, visited = conversation.get("current_node") or _last(nodes), [], 0
     while isinstance(at, str) and isinstance(node := nodes.get(at), dict) and visited <= len(nodes):
         visited += 1  # a circle ends
         if text := _asked(node.get("message")):
@@ -78,6 +78,16 @@ def _chatgpt(conversation: Conversation, where: str, wanted: Wanted) -> Item:
     )
 
 
+def _last(nodes: Conversation) -> object:
+    """The message that was written last, in exports that do not say which branch was read."""
+    moments: dict[object, float] = {}
+    for name, node in nodes.items():
+        message = node.get("message") if isinstance(node, dict) else None
+        written = message.get("create_time") if isinstance(message, dict) else None
+        moments[name] = written if isinstance(written, int | float) else 0.0
+    return max(moments, key=lambda name: moments[name], default=None)
+
+
 def _asked(message: object) -> str:
     """What the author wrote in a message; nothing for those of the model, and for settings sent along."""
     if not isinstance(message, dict):
@@ -89,8 +99,15 @@ def _asked(message: object) -> str:
     if content.get("content_type") not in ("text", "multimodal_text"):
         return ""
     parts = content.get("parts")
-    texts = [part for part in parts if isinstance(part, str)] if isinstance(parts, list) else []
+    texts = [_words(part) for part in parts] if isinstance(parts, list) else []
     return "\n\n".join(text.strip() for text in texts if text.strip())
+
+
+def _words(part: object) -> str:
+    """What was typed, or what was said aloud and written down."""
+    if isinstance(part, dict) and part.get("content_type") == "audio_transcription":
+        part = part.get("text")
+    return part if isinstance(part, str) else ""
 
 
 def _claude(conversation: Conversation, where: str, wanted: Wanted) -> Item:

@@ -11,35 +11,40 @@ import io
 import os
 import re
 import stat
-import struct
 import zipfile
-import zlib
 from collections import Counter
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
-from typing import IO, BinaryIO, NamedTuple, Protocol, Self
+from typing import IO, NamedTuple, Protocol, Self
 
+from llm_twin.collect.archives.zips import DAMAGE, MAX_MEMBERS, MAX_RATIO, MIB, ZipSource, members_of, path_in_zip
 from llm_twin.errors import Permanent, Reason, UsageError
 
-MIB = 1 << 20
-MAX_MEMBERS = 500_000  # in memory at once, some 0.5 kB each
-MAX_DIRECTORY = 256 * MIB  # of a zip: its list of members
 MAX_WHOLE = 16 * MIB  # of a member that is one document
 MAX_STREAMED = 4096 * MIB  # of a member that holds many
 MAX_TOTAL = 16_384 * MIB  # read of one archive, unpacked
-MAX_RATIO = 200  # unpacked to packed, of members over 10 MiB; texts of exports reach 30
-RATIO_FROM = 10 * MIB
+ALWAYS = 64 * MIB  # may be read of any zip, however small
 MAX_DEPTH = 64  # folders within each other
 MAX_PARTS = 100  # zips in a zip
 SAMPLE = 300  # members of a kind that an archive is recognised by
 
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+# What other packers make, by its first bytes, or those at 257: read by tar, 7z, unrar and the like, not here.
+OTHERS = {
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "rar",
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x07\x08": "split zip",
+}
+TAR, TAR_AT = b"ustar", 257
 JUNK = re.compile(r"(?:^|/)(?:__MACOSX|\.[^/]*|Thumbs\.db|desktop\.ini)(?:/|$)")  # hidden, or written by a file manager
 PART = re.compile(r"(?:^|/)[^/]*(?:Export|Part)-[^/]*\.zip$", re.I)  # a Notion export in a zip of its own
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, struct.error)
 
 
 class Source(Protocol):
@@ -67,7 +72,7 @@ class Archive:
         self.members: dict[str, Member] = {}  # safe paths with forward slashes, in alphabetical order
         self.refused: Counter[str] = Counter()  # members that are not looked at, by why
         self.opened: set[str] = set()  # read to be taken, as opposed to recognised
-        self._left = MAX_TOTAL
+        self._most, self._read = MAX_TOTAL, 0  # unpacked bytes
         self._stack = ExitStack()
         try:
             self._add(path)
@@ -77,19 +82,25 @@ class Archive:
         self.members = dict(sorted(self.members.items()))
 
     def _add(self, path: Path) -> None:
-        if not path.exists():
-            raise UsageError(f"import: {path} does not exist")
         try:
+            if not path.exists():
+                raise UsageError(f"import: {path} does not exist")
             if path.is_dir():
                 self._add_folder(path)
+                self._open_parts()
             elif not path.is_file():
                 raise UsageError(f"import: {path} is neither a file nor a folder")
             else:
                 file = self._stack.enter_context(path.open("rb"))
-                if file.read(4) in ZIP:
+                head = file.read(TAR_AT + len(TAR))
+                if head[:4] in ZIP:
+                    self._most = min(MAX_TOTAL, ALWAYS + MAX_RATIO * path.stat().st_size)
                     self._add_zip(file, "", nested=False)
+                elif packer := _packer(head):
+                    raise UsageError(f"import: {path} is a {packer} archive; unpack it and give the folder")
                 else:
-                    self.members[path.name] = Member(path.stat().st_size, _Files(path.parent), path.name)
+                    real = path.resolve()  # a link that was given is meant
+                    self.members[path.name] = Member(path.stat().st_size, _Files(real.parent), real.name)
         except OSError as error:
             raise UsageError(f"import: {path} can't be read: {error.strerror or error}") from None
 
@@ -100,7 +111,14 @@ class Archive:
         waiting = [("", 0)]
         while waiting:
             folder, depth = waiting.pop()
-            with os.scandir(root / folder) as entries:
+            try:
+                found = os.scandir(root / folder)
+            except OSError:
+                if not folder:
+                    raise
+                self.refused["unreadable folder"] += 1
+                continue
+            with found as entries:
                 for entry in entries:
                     path = f"{folder}{entry.name}"
                     if JUNK.search(path):
@@ -119,21 +137,21 @@ class Archive:
                     else:
                         self._take(path, Member(entry.stat(follow_symlinks=False).st_size, source, path))
 
-    def _add_zip(self, file: BinaryIO, where: str, *, nested: bool) -> None:
+    def _open_parts(self) -> None:
+        """Put the members of a Notion export's parts in the place of the parts, where a folder holds nothing else."""
+        parts = self.members
+        if not parts or len(parts) > MAX_PARTS or not all(PART.search(path) for path in parts):
+            return
+        self.members = {}
+        for path, member in parts.items():
+            self._add_zip(self._stack.enter_context(member.source.open(member.inner)), path, nested=True)
+
+    def _add_zip(self, file: IO[bytes], where: str, *, nested: bool) -> None:
         name = f"{self.path}{': ' + where if where else ''}"
-        _check_directory(file, name)
-        try:
-            zipped = self._stack.enter_context(zipfile.ZipFile(file))
-            found = zipped.infolist()
-        except (*DAMAGE, ValueError) as error:
-            raise UsageError(f"import: {name} is a damaged zip ({error}); download it again") from None
-        files = [info for info in found if not info.is_dir()]
-        if files and all(info.flag_bits & 1 for info in files):
-            raise UsageError(f"import: {name} is encrypted; unpack it with its password and give the folder")
-        source = _Zip(zipped)
+        source, files = members_of(file, name)
         kept: dict[str, zipfile.ZipInfo] = {}
         for info in files:
-            path = _path_in_zip(info)
+            path = path_in_zip(info)
             if not _safe(path):
                 self.refused["unsafe name"] += 1
             elif JUNK.search(path):
@@ -144,20 +162,18 @@ class Archive:
                 self.refused["doubled name"] += 1
             else:
                 kept[path] = info
-        parts = [path for path in kept if PART.search(path)]
-        if kept and len(parts) == len(kept) and not nested:
-            self._add_parts(source, kept, name)
-            return
+        parts = {} if nested else {path: info for path, info in kept.items() if PART.search(path)}
         for path, info in kept.items():
             source.infos[path] = info
-            self._take(path, Member(info.file_size, source, path))
+            if path not in parts:
+                self._take(path, Member(info.file_size, source, path))
+        self._add_parts(source, parts, name)
 
-    def _add_parts(self, source: _Zip, parts: dict[str, zipfile.ZipInfo], name: str) -> None:
-        """The members of the zips that a zip of nothing else holds; zips within those are files like others."""
+    def _add_parts(self, source: ZipSource, parts: dict[str, zipfile.ZipInfo], name: str) -> None:
+        """The members of the parts that a zip holds of an export; zips within those are files like others."""
         if len(parts) > MAX_PARTS:
             raise UsageError(f"import: {name} holds {len(parts)} zips; unpack it and give the folder")
         for path, info in parts.items():
-            source.infos[path] = info
             member = Member(info.file_size, source, path)
             unpacked = self._stack.enter_context(TemporaryFile())  # noqa: SIM115 - open until the archive is closed
             try:
@@ -218,9 +234,9 @@ class Archive:
 
     def spend(self, count: int) -> None:
         """Count unpacked bytes. Raises `UsageError` when the whole archive has more of them than any honest one."""
-        self._left -= count
-        if self._left < 0:
-            raise UsageError(f"import: {self.path} unpacks to over {MAX_TOTAL // MIB:,} MiB; import it in parts")
+        self._read += count
+        if self._read > self._most:
+            raise UsageError(f"import: {self.path} unpacks to over {self._most // MIB:,} MiB; import it in parts")
 
     def close(self) -> None:
         """Release the files. Closing twice is fine."""
@@ -276,22 +292,11 @@ class _Files:
         return io.FileIO(os.open(self._root / path, flags), "rb")
 
 
-class _Zip:
-    """The members of a zip."""
-
-    def __init__(self, zipped: zipfile.ZipFile) -> None:
-        self._zipped = zipped
-        self.infos: dict[str, zipfile.ZipInfo] = {}
-
-    def open(self, path: str) -> IO[bytes]:
-        info = self.infos[path]
-        if info.flag_bits & 1:
-            raise Permanent(Reason.BAD_DATA, "it is encrypted")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise Permanent(Reason.BAD_DATA, "it is packed in a way that no export uses")
-        if info.file_size > RATIO_FROM and info.file_size > MAX_RATIO * info.compress_size:
-            raise Permanent(Reason.TOO_LARGE, f"it unpacks to more than {MAX_RATIO} times its size, as no text does")
-        return self._zipped.open(info)
+def _packer(head: bytes) -> str:
+    """What packed a file that begins like this, where it is none that is read here; else ""."""
+    if head[TAR_AT:] == TAR:
+        return "tar"
+    return next((name for mark, name in OTHERS.items() if head.startswith(mark)), "")
 
 
 def damaged(where: str, error: Exception) -> Permanent:
@@ -312,15 +317,6 @@ def encoding_of(head: bytes, whole: bool = False) -> str:
     return "utf-8-sig"
 
 
-def _path_in_zip(info: zipfile.ZipInfo) -> str:
-    """The member's name; one in UTF-8 that does not say so, as macOS writes it, is read as such."""
-    name = info.filename
-    if not info.flag_bits & 0x800:
-        with suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
-    return name.replace("\\", "/").removeprefix("./")
-
-
 def _safe(path: str) -> bool:
     """Whether a name stays below where it is: not absolute, no drive, no `..`, nothing that terminals obey."""
     return (
@@ -335,32 +331,3 @@ def _safe(path: str) -> bool:
 
 def _printable(path: str) -> bool:
     return not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", path)
-
-
-def _check_directory(file: BinaryIO, name: str) -> None:
-    """Refuse a zip with a list of members that is cut off or too long, before `zipfile` reads it all into memory.
-
-    The end of a zip says how long the list is (PKWARE's APPNOTE, 4.3.16; 4.3.14 where the numbers are large).
-    """
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(size - 65_557, 0))
-    end = file.read()
-    at = end.rfind(b"PK\x05\x06")
-    if at < 0 or len(end) < at + 22:
-        raise UsageError(f"import: {name} is cut off: it has no list of its files; download it again")
-    length, start = struct.unpack_from("<II", end, at + 12)
-    if 0xFFFFFFFF in (length, start) and (large := end.rfind(b"PK\x06\x06", 0, at)) >= 0 and at - large >= 56:
-        length = struct.unpack_from("<Q", end, large + 40)[0]
-        at = large
-    too_many = f"import: {name} has over {MAX_MEMBERS:,} files; unpack it and import it in parts"
-    if length > MAX_DIRECTORY:
-        raise UsageError(too_many)
-    file.seek(max(size - len(end) + at - length, 0))
-    count, before = 0, b""
-    while length > 0 and (block := file.read(min(length, MIB))):
-        length -= len(block)
-        count += (before + block).count(b"PK\x01\x02")
-        before = block[-3:]
-    if count > MAX_MEMBERS:
-        raise UsageError(too_many)
-    file.seek(0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from io import BufferedReader
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
 
 FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s>]")
 ENTRIES = ("{*}item", "{*}entry")
-CAPTION = re.compile(r"\[/?caption[^\]]{0,500}\]")
+# Of WordPress's short codes those that stand around something; a gallery's pictures are not named.
+SHORT_CODE = re.compile(r"\[/?(?:caption|embed|gallery)\b[^\]]{0,500}\]")
 PARAGRAPH = re.compile(r"<p[\s>]", re.I)
 BLOCK = re.compile(r"\s*</?(?:div|h[1-6]|ul|ol|li|table|tr|td|blockquote|figure|section|hr)[\s>/]", re.I)
 PRE = re.compile(r"(<pre[\s>].*?</pre>)", re.S | re.I)
 MOST_PRE = 200  # code blocks that are looked for in one post
 POSTS = {"post", "page", ""}
+KIND = "http://schemas.google.com/blogger/2008/kind#"  # Blogger's export has settings and comments as entries
+SILENCE = 64 << 20  # bytes without a post
 # Of WordPress's states; what is waiting for its day is no draft, but not published either.
 UNPUBLISHED = {"draft", "pending", "future", "auto-draft"}
 
@@ -62,7 +66,8 @@ def _entries(archive: Archive, path: str, wanted: Wanted) -> Iterator[Item]:
     from lxml.etree import XMLSyntaxError, iterparse
 
     number = 0
-    with archive.stream(path) as file:
+    with archive.stream(path) as stream:
+        file = _Awaited(stream)
         # recover: exports hold control characters that XML does not allow.
         context = iterparse(
             file,
@@ -77,6 +82,7 @@ def _entries(archive: Archive, path: str, wanted: Wanted) -> Iterator[Item]:
         try:
             for _, entry in context:
                 number += 1
+                file.waited = 0
                 yield from attempt(f"{path}, item {number}", _post, entry, f"{path}, item {number}", wanted)
                 _release(entry)
         except XMLSyntaxError as error:
@@ -90,6 +96,20 @@ def _entries(archive: Archive, path: str, wanted: Wanted) -> Iterator[Item]:
         )
 
 
+class _Awaited:
+    """A file that is read until no entry has come for too long: what stands outside of entries stays in memory."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+        self.waited = 0  # bytes since the last entry
+
+    def read(self, size: int = -1) -> bytes:
+        self.waited += size
+        if self.waited > SILENCE:
+            raise Permanent(Reason.TOO_LARGE, f"{SILENCE >> 20} MiB without a post")
+        return self._file.read(size)
+
+
 def _release(entry: _Element) -> None:
     """Let go of an entry that was read, and of those before it."""
     entry.clear()
@@ -99,12 +119,14 @@ def _release(entry: _Element) -> None:
 
 
 def _post(entry: _Element, where: str, wanted: Wanted) -> Item:
-    kind, status = _text(entry, "post_type"), _text(entry, "status")
+    kind, status = _kind(entry), _text(entry, "status").lower()
     if kind not in POSTS:
         return Left(where, f"{kind[:40]}" if re.fullmatch(r"[a-z_ -]{1,40}", kind) else "no post")
     if status == "trash" or (status == "private" and not wanted.drafts):
         return Left(where, status)
-    if status in UNPUBLISHED and not wanted.drafts:
+    if _text(entry, "post_password") and not wanted.drafts:
+        return Left(where, "private")
+    if (status in UNPUBLISHED or _is_draft(entry)) and not wanted.drafts:
         return Left(where, "draft")
     link = _link(entry)
     if not link:
@@ -122,12 +144,27 @@ def _post(entry: _Element, where: str, wanted: Wanted) -> Item:
         published_at=day(_text(entry, "post_date_gmt")) or day(_text(entry, "pubDate", "published", "date", "updated")),
         tags=[_plain(tag) for tag in _tags(entry)],
         byline=_text(entry, "creator"),
-        status=status if status not in ("publish", "") else "",
+        status=status if status not in ("publish", "live", "") else "",
     )
 
 
+def _kind(entry: _Element) -> str:
+    """What an entry is: WordPress's type, Blogger's as it was (a category) and is (`blogger:type`), or ""."""
+    for child in _children(entry, "category"):
+        if (term := child.get("term") or "").startswith(KIND):
+            return term.removeprefix(KIND)
+    of_blogger = [child.text or "" for child in _children(entry, "type") if "blogger" in str(child.tag)]
+    return _text(entry, "post_type") or "".join(of_blogger).lower()
+
+
+def _is_draft(entry: _Element) -> bool:
+    """As Atom's publishing protocol says it (RFC 5023)."""
+    return any(_text(control, "draft") == "yes" for control in _children(entry, "control"))
+
+
 def _children(entry: _Element, name: str) -> list[_Element]:
-    return [child for child in entry if isinstance(child.tag, str) and child.tag.rpartition("}")[2] == name]
+    # A prefix that was never declared stays part of the name.
+    return [child for child in entry if isinstance(child.tag, str) and re.split("[}:]", child.tag)[-1] == name]
 
 
 def _text(entry: _Element, *names: str) -> str:
@@ -155,7 +192,8 @@ def _link(entry: _Element) -> str:
 
 def _tags(entry: _Element) -> Iterator[str]:
     for child in _children(entry, "category"):
-        if name := (child.text or child.get("label") or child.get("term") or "").strip():
+        name = (child.text or child.get("label") or child.get("term") or "").strip()
+        if name and not name.startswith(KIND):
             yield name
 
 
@@ -164,7 +202,7 @@ def _plain(text: str) -> str:
 
 
 def _markdown(html: str, link: str) -> str:
-    html = CAPTION.sub("", html)
+    html = SHORT_CODE.sub("", html)
     if not PARAGRAPH.search(html):
         html = _with_paragraphs(html)
     tree = body_of(html)

@@ -28,7 +28,10 @@ USERS = "UserDocument"
 
 def recognises(folder: Path) -> bool:
     """Whether a folder holds any of the dump's files."""
-    return any(_find(folder, name) for name in (USERS, *FILES))
+    try:
+        return any(_find(folder, name) for name in (USERS, *FILES))
+    except OSError:  # what it is stays unknown; whoever reads it next says why
+        return False
 
 
 def read_dump(folder: Path) -> tuple[list[Author], list[Document]]:

@@ -20,6 +20,7 @@ from llm_twin.documents import digest
 from llm_twin.errors import Permanent
 
 VERSION = "linkedin export 1"
+OWN = re.compile(r"(?:comment|reply)Urn=[^&]*?,(\d{15,20})\)")
 URN = re.compile(r"urn:li:(share|ugcPost|activity|groupPost):(?:\d+-)?(\d{15,20})")
 SHARES = ("ShareLink", "ShareCommentary")
 COMMENTS = ("Link", "Message")
@@ -87,6 +88,8 @@ def _shares(archive: Archive, path: str, wanted: Wanted) -> Iterator[Item]:
 
 def _share(row: dict[str, str], where: str, wanted: Wanted) -> Item:
     text = as_markdown(_unquoted(row.get("ShareCommentary", "")))
+    if not text and row.get("MediaUrl", "").strip():
+        return Left(where, "empty")  # a picture
     if not text:
         return Left(where, "repost")  # of somebody's post or page, without a word of the author's own
     shared = row.get("SharedUrl", "").strip()
@@ -121,13 +124,14 @@ def _unquoted(text: str) -> str:
 
 
 def _comments(archive: Archive, path: str, wanted: Wanted) -> Iterator[Item]:
+    moments: set[str] = set()
     with archive.lines(path) as lines:
         for number, row in rows(_doubled(limited(lines)), *COMMENTS):
             where = f"{path}, row {number}"
             if isinstance(row, Permanent):
                 yield Broken(where, row)
             else:
-                yield from attempt(where, _comment, row, where, wanted)
+                yield from attempt(where, _comment, row, where, moments, wanted)
 
 
 def _doubled(lines: Iterable[str]) -> Iterator[str]:
@@ -136,10 +140,17 @@ def _doubled(lines: Iterable[str]) -> Iterator[str]:
         yield re.sub(r'(?<!\\)(\\+)"', lambda found: "\\" * (len(found[1]) // 2) + '"' * (1 + len(found[1]) % 2), line)
 
 
-def _comment(row: dict[str, str], where: str, wanted: Wanted) -> Item:
-    on, message = row.get("Link", "").strip(), row.get("Message", "")
-    # Exports give comments no link of their own, and one post may have several.
-    link = f"{post_link(on)}{'&' if '?' in post_link(on) else '?'}comment={digest(row.get('Date', ''), message)[:12]}"
+def _comment(row: dict[str, str], where: str, moments: set[str], wanted: Wanted) -> Item:
+    on, message, date = row.get("Link", "").strip(), row.get("Message", ""), row.get("Date", "").strip()
+    # Exports give most comments no link of their own, and one post may have several. The second in which one was
+    # written stays when it is edited; where there is none, or another has it, the words tell.
+    name = digest(post_link(on), date)[:12]
+    if own := OWN.findall(unquote(on)):
+        name = own[-1]
+    elif not date or name in moments:
+        name = digest(date, message)[:12]
+    moments.add(name)
+    link = f"{post_link(on)}{'&' if '?' in post_link(on) else '?'}comment={name}"
     return made(
         wanted,
         where,

@@ -85,6 +85,17 @@ def _post(archive: Archive, path: str, wanted: Wanted) -> Item:
     )
 
 
+def _as_link(element: HtmlElement, address: str) -> None:
+    """Put a link in the place of something that is embedded from elsewhere."""
+    from lxml.html import builder
+
+    link = builder.P(builder.A(address, href=address))
+    link.tail = element.tail
+    parent = element.getparent()
+    if parent is not None:
+        parent.replace(element, link)
+
+
 def _text(tree: HtmlElement, path: str) -> str:
     return " ".join(str(element.text_content()) for element in select(tree, path)[:1]).strip()
 
@@ -99,6 +110,10 @@ def _clean(body: HtmlElement, title: str) -> None:
         if graf.tag in ("h1", "h2", "h3", "h4") and words(graf.text_content()) == words(title) != "":
             graf.drop_tree()
             break
+    for script in select(body, ".//script[contains(@src, 'gist.github.com/')]"):
+        _as_link(script, str(script.get("src")).removesuffix(".js"))
+    for frame in select(body, ".//iframe[starts-with(@src, 'http')]"):
+        _as_link(frame, str(frame.get("src")))
     for graf in select(body, ".//h3"):
         graf.tag = "h2"
     for graf in select(body, ".//h4"):

@@ -23,9 +23,13 @@ CODE = re.compile(
     r"(^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\2[`~]*[ \t]*$|\Z)|(?<!`)(`+)(?!`)[^\n]{0,1000}?(?<!`)\3(?!`))", re.S | re.M
 )
 WIKI = re.compile(r"(!?)\[\[([^\[\]|#^\n]{0,300})((?:[#^][^\[\]|\n]{0,300})?)(?:\|([^\[\]\n]{0,500}))?\]\]")
+FILE = re.compile(r"\.(?!md$)\w{2,5}$", re.I)
 REMARK = re.compile(r"[ \t]?%%.*?%%", re.S)  # Obsidian's, never shown
 HEADING = re.compile(r"#[ \t]+([^\n]+)(?:\n|\Z)|([^\n]+)\n=+[ \t]*(?:\n|\Z)")
 DATED = re.compile(r"^(\d{4}-\d\d-\d\d)[-_ ]*")
+# What stands behind a zip's name when it is made or downloaded again: `vault (2)`, `vault-2024-05-01`.
+MOMENT = r"20\d\d[-_.]?\d\d[-_.]?\d\d(?:[T_ -]?\d\d[-_:.]?\d\d(?:[-_:.]?\d\d)?Z?)?"
+COPY = re.compile(rf"(?:[ _.-]*(?:\(\d{{1,3}}\)|{MOMENT}(?:-\d{{3}})?))+$")
 DRAFTS = re.compile(r"(?:^|/)_?drafts?/", re.I)
 
 
@@ -38,20 +42,24 @@ def recognises(archive: Archive) -> bool:
 def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     """Every note with text in it."""
     paths = [path for path in archive.members if path.lower().endswith(MARKDOWN)]
-    stem = archive.name.rpartition(".")[0] if archive.path.is_file() else archive.name
-    base = wanted.site or f"{NO_SITE}{quote(stem, safe='')}/"
+    base = wanted.site or f"{NO_SITE}{quote(_vault(archive), safe='')}/"
     base = base if base.endswith("/") else base + "/"
     by_name = {_name(path).casefold(): path for path in reversed(paths)}
     by_path = {path.rpartition(".")[0].casefold(): path for path in paths}
+
+    top = _top(paths) if archive.path.is_file() and not wanted.site else ""
+
+    def link_of(path: str) -> str:
+        return urljoin(base, quote(path.removeprefix(top).rpartition(".")[0], safe="/"))
 
     def address(name: str) -> str:
         """The link of the note that a wiki link names, by its path or its name alone."""
         key = name.strip().removesuffix(".md").casefold()
         path = by_path.get(key) or by_name.get(key.rpartition("/")[2])
-        return _link(base, path) if path else ""
+        return link_of(path) if path else ""
 
     for path in paths:
-        yield from attempt(path, _note, archive, path, base, address, wanted)
+        yield from attempt(path, _note, archive, path, link_of(path), address, wanted)
 
 
 def headed(text: str) -> tuple[str, str]:
@@ -69,11 +77,24 @@ def _name(path: str) -> str:
     return path.rpartition("/")[2].rpartition(".")[0]
 
 
-def _link(base: str, path: str) -> str:
-    return urljoin(base, quote(path.rpartition(".")[0], safe="/"))
+def _top(paths: list[str]) -> str:
+    """The folder that all lie in, with a slash; "" where there is none."""
+    tops = {path.partition("/")[0] if "/" in path else "" for path in paths}
+    return f"{top}/" if len(tops) == 1 and (top := tops.pop()) else ""
 
 
-def _note(archive: Archive, path: str, base: str, address: Callable[[str], str], wanted: Wanted) -> Item:
+def _vault(archive: Archive) -> str:
+    """What a collection of notes is called: the same as a folder, zipped, and zipped again another day."""
+    if not archive.path.is_file():
+        return archive.name
+    paths = [path for path in archive.members if path.lower().endswith(MARKDOWN)]
+    if top := _top(paths):
+        return top.rstrip("/")
+    stem = archive.name.rpartition(".")[0]
+    return COPY.sub("", stem) or stem
+
+
+def _note(archive: Archive, path: str, own: str, address: Callable[[str], str], wanted: Wanted) -> Item:
     about, text = split(archive.read(path).replace("\r\n", "\n"))
     if (about.draft or DRAFTS.search(path)) and not wanted.drafts:
         return Left(path, "draft")
@@ -83,7 +104,7 @@ def _note(archive: Archive, path: str, base: str, address: Callable[[str], str],
     heading, rest = headed(text)
     if heading and (not title or words(title) == words(heading)):
         title, text = title or heading, rest
-    link = about.link or _link(base, path)
+    link = about.link or own
     return made(
         wanted,
         path,
@@ -110,8 +131,12 @@ def resolved(text: str, address: Callable[[str], str]) -> str:
     def written(found: re.Match[str]) -> str:
         shown = (found[4] or found[2] or found[3].lstrip("#^")).strip()
         target = address(found[2]) if found[2].strip() else ""
+        if found[1] and not target and FILE.search(found[2].strip()):
+            return ""  # a picture or another file that is shown here; what follows the bar is its size
         return markdown_link(shown, target) if target else shown
 
+    if "[[" not in text and "%%" not in text:
+        return text.strip("\n")
     parts: list[str] = []
     at = 0
     for code in CODE.finditer(text):

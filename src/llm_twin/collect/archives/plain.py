@@ -89,9 +89,12 @@ def seconds(value: object) -> datetime | None:
 
 
 def limited(file: TextIO) -> Iterator[str]:
-    """The lines of a file; what is longer than any line comes in pieces."""
+    """The lines of a file; of what is longer than any line only the beginning."""
+    whole = True
     while line := file.readline(MAX_LINE):
-        yield line
+        if whole:
+            yield line
+        whole = line.endswith(("\n", "\r"))
 
 
 def rows(lines: Iterable[str], *required: str) -> Iterator[tuple[int, dict[str, str] | Permanent]]:

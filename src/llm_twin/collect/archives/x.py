@@ -1,7 +1,9 @@
-"""X's (Twitter's) archive: `data/tweets.js`, `tweets-part1.js`, …, old ones `tweet.js`; long posts in `note-tweet.js`.
+"""X's (Twitter's) archive: `data/tweets.js`, `tweets-part1.js`, …, old ones `tweet.js`; posts to communities in
+`community-tweet.js`, long posts in `note-tweet.js`.
 
 Version 1, from archives of 2019 to 2025. Each file is a JSON array behind `window.YTD.tweets.part0 = `. Reposts are
-left out, a thread of replies to oneself is one document, short links are written out.
+left out, a thread of replies to oneself is one document, short links are written out, an edited post is its last
+version.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from llm_twin.collect.archives.plain import as_markdown, day, elements
 from llm_twin.errors import LinkError, Permanent, Reason
 
 VERSION = "x archive 1"
-HEAD = re.compile(rb"^[\s\xef\xbb\xbf]*window\.YTD\.(tweets?|note_tweets?)\.part\d+\s*=")
+HEAD = re.compile(rb"^[\s\xef\xbb\xbf]*window\.YTD\.(tweets?|community_tweets?|note_tweets?)\.part\d+\s*=")
 POST = "https://x.com/i/status/"  # stays when the author takes another name
 # Where a long post is cut in the list of posts; addresses may follow.
 CUT = re.compile(r"(?:…|\.\.\.)(?:\s{0,9}https?://\S+)?(?:\s+https?://\S+)*\s*$")
@@ -25,25 +27,32 @@ TAIL = 200  # characters within which it is cut
 KEY = 48  # characters by which a post and its long form are found together
 THREAD = 1000  # replies within each other, followed upwards
 
+POSTS = (b"tweet", b"community_tweet")
+KEPT = ("id_str", "id", "full_text", "text", "created_at", "entities", "in_reply_to_status_id_str", "edit_info")
 Post = dict[str, Any]
 
 
 def recognises(archive: Archive) -> bool:
     """A script that holds posts."""
-    return bool(_files(archive, b"tweet"))
+    return bool(_files(archive, *POSTS))
 
 
 @reader("x", "an X (Twitter) archive", recognises=recognises)
 def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     """The author's own posts and threads."""
-    files = _files(archive, b"tweet")
+    files = _files(archive, *POSTS)
     notes: dict[str, list[Post]] = {}
     for path in _files(archive, b"note_tweet"):
         yield from attempt(path, _read_notes, archive, path, notes)
     parents: dict[str, str] = {}  # every own post: what it answers, or nothing
+    latest: dict[str, int] = {}  # of posts that were edited
     for path in files:  # once for who answers whom, so that only threads are held
         try:
-            parents.update((_id(post), _above(post)) for post in _posts(archive, path) if not _is_repost(post))
+            for post in _posts(archive, path):
+                if not _is_repost(post):
+                    parents[_id(post)] = _above(post)
+                if len(_versions(post)) > 1:
+                    latest[_id(post)] = max(latest.get(_id(post), 0), _number(post))
         except LinkError:
             continue  # told when it is read again
     # An archive holds the author's posts alone: what answers one of them answers oneself.
@@ -52,7 +61,7 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     heads = set(roots.values())
     threads: dict[str, list[Post]] = {}
     for path in files:
-        yield from attempt(path, _singles, archive, path, roots, heads, threads, notes, wanted)
+        yield from attempt(path, _singles, archive, path, latest, roots, heads, threads, notes, wanted)
     for root, thread in threads.items():
         yield from attempt(f"thread {root}", _document, thread, notes, wanted)
     for left in notes.values():
@@ -60,15 +69,17 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
             yield Left(str(note.get("noteTweetId")), "long post without its post")
 
 
-def _files(archive: Archive, kind: bytes) -> list[str]:
+def _files(archive: Archive, *kinds: bytes) -> list[str]:
     found = {path: HEAD.search(archive.head(path, 200)) for path in archive.members if path.endswith(".js")}
-    return [path for path, match in found.items() if match and match[1].rstrip(b"s") == kind]
+    return [path for path, match in found.items() if match and match[1].rstrip(b"s") in kinds]
 
 
 def _posts(archive: Archive, path: str, key: str = "tweet") -> Iterator[Post]:
     with archive.lines(path) as lines:
         for item in elements(lines, path):
-            post = item.get(key, item) if isinstance(item, dict) else None
+            post = item
+            while isinstance(post, dict) and (inner := post.get(key) or post.get("communityTweet")):
+                post = inner
             yield post if isinstance(post, dict) else {}
 
 
@@ -85,6 +96,7 @@ def _read_notes(archive: Archive, path: str, notes: dict[str, list[Post]]) -> It
 def _singles(
     archive: Archive,
     path: str,
+    latest: dict[str, int],
     roots: dict[str, str],
     heads: set[str],
     threads: dict[str, list[Post]],
@@ -98,6 +110,8 @@ def _singles(
             yield Broken(where, Permanent(Reason.BAD_DATA, "no post: it has no id"))
         elif _is_repost(post):
             yield Left(where, "repost")
+        elif _number(post) < latest.get(name, 0):
+            yield Left(where, "earlier version")
         elif name in roots or name in heads:
             threads.setdefault(roots.get(name, name), []).append(_kept(post))
         else:
@@ -105,13 +119,29 @@ def _singles(
 
 
 def _kept(post: Post) -> Post:
-    names = ("id_str", "id", "full_text", "text", "created_at", "entities", "in_reply_to_status_id_str", "lang")
-    return {name: post[name] for name in names if name in post}
+    return {name: post[name] for name in KEPT if name in post}
 
 
 def _id(post: Post) -> str:
-    name = str(post.get("id_str") or post.get("id") or "")
+    """The id of a post, of its first version where it was edited: each version has one of its own."""
+    name = next(iter(_versions(post)), "") or str(post.get("id_str") or post.get("id") or "")
     return name if name.isascii() and name.isdigit() and len(name) < 25 else ""
+
+
+def _number(post: Post) -> int:
+    name = str(post.get("id_str") or post.get("id") or "")
+    return int(name) if name.isascii() and name.isdigit() and len(name) < 25 else 0
+
+
+def _versions(post: Post) -> list[str]:
+    info = post.get("edit_info")
+    edit = info.get("edit") if isinstance(info, dict) else None
+    control = edit.get("editControlInitial") if isinstance(edit, dict) else None
+    for where in (control, info.get("initial") if isinstance(info, dict) else None):
+        names = where.get("editTweetIds") if isinstance(where, dict) else None
+        if isinstance(names, list):
+            return [name for name in names if isinstance(name, str)]
+    return []
 
 
 def _above(post: Post) -> str:

@@ -1,0 +1,120 @@
+"""A post that was collected from the web and stands in an archive is one document, whichever came first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from archive_samples import MEDIUM_POST, Files, as_zip, wxr, wxr_item
+from llm_twin import Settings, Twin
+from server import LocalServer
+
+PAGES = Path(__file__).parents[1] / "sites"
+MAREN = "Maren Okonkwo-Lindqvist"
+TALE = "https://greenhouse-logbook.example/2024/08/soil-sensors-that-lie/"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A page that is collected, and an archive with the same post."""
+
+    page: str
+    link: str
+    files: Files
+    site: str = ""
+
+
+def medium(link: str) -> Files:
+    return {"posts/2025-03-30_A-valve.html": MEDIUM_POST.replace("https://medium.com/@ada/bread-0123456789ab", link)}
+
+
+def substack(slug: str, moment: str) -> Files:
+    row = f"101.{slug},{moment},true,newsletter,everyone,A title\n"
+    return {
+        "posts.csv": "post_id,post_date,is_published,type,audience,title\n" + row,
+        f"posts/101.{slug}.html": "<p>Of wheat.</p>",
+    }
+
+
+STORY = "https://medium.com/@maren/a-valve-that-asks-twice-3f9a1c5b7d2e"
+CASES = {
+    "medium": Case("medium/story", STORY, medium(STORY)),
+    "medium, under another title then": Case("medium/story", STORY, medium("https://medium.com/p/3f9a1c5b7d2e")),
+    "medium, moved to a domain of its own": Case(
+        "medium/response_on_own_domain",
+        "https://stories.small-machines.example/you-are-right-about-the-clock-9e8d7c6b5a41",
+        medium("https://medium.com/@maren/you-are-right-9e8d7c6b5a41"),
+    ),
+    "substack": Case(
+        "substack/free_post",
+        "https://glasshouse.substack.com/p/the-cheapest-instrument",
+        substack("the-cheapest-instrument", "2025-05-11T06:00:33.704Z"),
+        "https://glasshouse.substack.com",
+    ),
+    "substack, moved to a domain of its own": Case(
+        "substack/post_on_own_domain",
+        "https://www.glasshouse-letters.example/p/when-to-stop-measuring",
+        substack("when-to-stop-measuring", "2025-06-22T05:30:00.000Z"),
+        "https://glasshouse.substack.com",
+    ),
+    "linkedin article": Case(
+        "linkedin/article",
+        "https://www.linkedin.com/pulse/how-gears-add-maren-okonkwo-lindqvist",
+        {
+            "Articles/Articles/gears.html": "<h1><a href='https://www.linkedin.com/pulse/how-gears-add-maren-okonkwo-"
+            "lindqvist?trackingId=x'>How gears add</a></h1><p>Published on 2025-03-04 09:00</p><p>They add.</p>"
+        },
+    ),
+    "wordpress": Case("article/blog_post", TALE, {"a.xml": wxr(wxr_item(TALE, "publish", "post", "Sensors."))}),
+    "notes": Case("article/blog_post", TALE, {"a.md": f"---\nlink: {TALE}?utm_source=vault\n---\nSensors.\n"}),
+}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with LocalServer(tls=True) as running:
+        monkeypatch.setenv("SSL_CERT_FILE", str(running.ca_file))
+        yield running
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_collected_then_imported_then_collected_is_one_document(tmp_path: Path, server: LocalServer, name: str) -> None:
+    case = CASES[name]
+    parts = urlsplit(case.link)
+    server.route(str(parts.hostname), parts.path, body=(PAGES / f"{case.page}.html").read_bytes())
+    options = {"resolve": server.resolve, "allow_private": True, "delay": 0.0}
+    archive = as_zip(tmp_path / "archive.zip", case.files)
+
+    with Twin(Settings.load(home=tmp_path / "web first", **options)) as twin:
+        assert twin.collect(MAREN, [case.link]).counts == {"new": 1}
+        (collected,) = twin.documents()
+        report = twin.import_archive(archive, MAREN, site=case.site)
+        assert [(outcome.status, outcome.reason) for outcome in report.outcomes] == [("skipped", "duplicate")]
+        assert list(twin.documents()) == [collected]
+
+    with Twin(Settings.load(home=tmp_path / "archive first", **options)) as twin:
+        assert twin.import_archive(archive, MAREN, site=case.site).counts == {"new": 1}
+        twin.collect(MAREN, [case.link])
+        (document,) = twin.documents()
+        assert (document.link, document.text) == (collected.link, collected.text)
+        assert twin.import_archive(archive, MAREN, site=case.site).counts == {"skipped": 1}
+        assert twin.collect(MAREN, [case.link]).counts == {"unchanged": 1}
+        assert [each.id for each in twin.documents()] == [collected.id]
+
+
+def test_a_story_that_has_moved_since_the_last_export_is_updated(tmp_path: Path) -> None:
+    before = as_zip(tmp_path / "before.zip", medium("https://medium.com/@ada/bread-0123456789ab"))
+    moved = medium("https://medium.com/the-oven/bread-0123456789ab")
+    after = as_zip(tmp_path / "after.zip", {name: str(page).replace("Flour", "Rye") for name, page in moved.items()})
+    with Twin(home=tmp_path / "home") as twin:
+        twin.import_archive(before, MAREN)
+        assert twin.import_archive(after, MAREN).counts == {"updated": 1}
+        assert twin.import_archive(after, MAREN).counts == {"unchanged": 1}
+        assert [document.text.partition(" ")[0] for document in twin.documents()] == ["Rye"]
