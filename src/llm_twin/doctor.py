@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 from llm_twin.documents import Value
-from llm_twin.errors import TwinError
+from llm_twin.errors import ConfigError, TwinError
 from llm_twin.settings import Settings, masked
 
 if TYPE_CHECKING:
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 
 State = Literal["ok", "missing", "broken"]
 
+PASSWORD = re.compile(r"TWIN_(\w+_)?PASSWORD")  # which `twin login` takes
+
 # Extra -> (what it is for, one module that shows it is installed)
 EXTRAS = {
     "parquet": ("export to Parquet", "pyarrow"),
     "zenml": ("pipelines, caching and a dashboard by ZenML", "zenml"),
+    "browser": ("drawing pages that need JavaScript", "playwright"),
+    "login": ("signing in in a browser, and a key of the sessions in the system's keyring", "keyring"),
     "offline": ("building the embedding model without the Hugging Face Hub", "safetensors"),
     "int8": ("quantising an embedding model, which then embeds twice as fast", "onnx"),
 }
@@ -58,13 +63,13 @@ def setting_rows(settings: Settings) -> list[tuple[str, str, str]]:
 
 def check(twin: Twin) -> list[Check]:
     """Look at everything. Nothing is written but the home folder and a new, empty warehouse."""
-    return [*_variables(), *_parts(twin), _git(), *_extras()]
+    return [*_variables(), *_parts(twin), _git(), _browser(twin.settings), *_sessions(twin), *_extras()]
 
 
 def _variables() -> Iterator[Check]:
     known = [f"TWIN_{name.upper()}" for name in Settings.model_fields]
     for name in sorted(os.environ):
-        if name.startswith("TWIN_") and name not in known:
+        if name.startswith("TWIN_") and name not in known and not PASSWORD.fullmatch(name):
             close = get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]}?" if close else "remove it"
             yield Check(name=name, state="broken", detail="no such setting", todo=hint)
@@ -132,6 +137,40 @@ def _git() -> Check:
         return Check(name="git", state="missing", detail="not installed", todo="install git to collect repositories")
     version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
     return Check(name="git", state="ok", detail=version)
+
+
+def _browser(settings: Settings) -> Check:
+    from llm_twin.collect.sessions.chromium import found
+
+    try:
+        return Check(name="browser", state="ok", detail=found(settings))
+    except ConfigError as error:
+        detail, _, todo = str(error).partition("; ")
+        return Check(name="browser", state="broken" if settings.browser else "missing", detail=detail, todo=todo)
+
+
+def _sessions(twin: Twin) -> Iterator[Check]:
+    """Where one is signed in. Asks no site."""
+    from llm_twin.collect.sessions.store import Sessions, ago
+
+    sessions = Sessions(twin.home)
+    for site in sessions.names():
+        name = f"session {site}"
+        try:
+            session = sessions.get(site)
+        except TwinError as error:
+            yield Check(name=name, state="broken", detail=str(error), todo=f"twin login {site}")
+            continue
+        if not session:
+            continue
+        ends = f"valid until {session.until:%Y-%m-%d}" if session.until else "no end known"
+        checked = f"checked {ago(session.checked_at)}" if session.checked_at else "never checked"
+        told = f"{session.state}, saved {ago(session.saved_at)}, {checked}, {ends}, key in {session.key_in}"
+        if session.problem or session.state == "expired":
+            todo = f"{session.at.renew}, or {session.at.renew} --forget"
+            yield Check(name=name, state="broken", detail=told, todo=todo)
+        else:
+            yield Check(name=name, state="ok", detail=told)
 
 
 def _extras() -> Iterator[Check]:

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     ROBOTS = "robots"
     DUPLICATE = "duplicate"
     OLDER = "older"
+    RESPONSE = "response"
     NOT_FOUND = "not_found"
     GONE = "gone"
     BLOCKED = "blocked"
@@ -84,9 +85,13 @@ class OutdatedError(StoreError):
 
 
 class LinkError(TwinError):
-    """One link failed. `reason` is stored with the outcome, `detail` says more in words."""
+    """One link failed. `reason` is stored with the outcome, `detail` says more in words.
+
+    `partial`: what came before it is whole by itself, and is stored.
+    """
 
     exit_code = 1
+    partial = False
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else str(reason))

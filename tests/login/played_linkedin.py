@@ -17,6 +17,7 @@ from server import Answer, Request
 
 NEWEST = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ACTIVITY = "/in/ada-example/recent-activity/all/"
+ARTICLES = "/in/ada-example/recent-activity/articles/"
 PROFILE = f"https://{LINKEDIN}/in/ada-example"
 NAMES = {
     "2024": {"text": "update-components-update-v2__commentary", "name": "update-components-actor__title"},
@@ -121,6 +122,35 @@ class Post:
 ADVERTISEMENT = "<div class=feed-shared-update-v2 data-urn='urn:li:inAppPromotion:12345'>Try Premium for free</div>"
 
 
+@dataclass(frozen=True)
+class Article:
+    """A long-form article, shown by a post of its own in the tab of articles."""
+
+    slug: str
+    number: int  # days before the newest post
+    by: str = "ada-example"
+
+    @property
+    def link(self) -> str:
+        return f"https://{LINKEDIN}/pulse/{self.slug}"
+
+    @property
+    def title(self) -> str:
+        return self.slug.replace("-", " ").capitalize()
+
+    def answer(self, request: Request) -> Answer:
+        at = f"{Post(self.number).at:%Y-%m-%d}"
+        said = "".join(f"<p>Gear {number} of {self.title} turns the one beside it.</p>" for number in range(20))
+        who = f"<header><a href='https://{LINKEDIN}/in/{self.by}/'>The author</a></header>"
+        text = f"<main>{who}<article><h1>{self.title}</h1><time datetime={at}>then</time>{said}</article></main>"
+        return shown(f"{self.title} | LinkedIn", text)
+
+    @property
+    def card(self) -> str:
+        inside = f"<a href='/pulse/{self.slug}/?trackingId=x%3D%3D'><img alt=''></a><a href='/pulse/{self.slug}/'>"
+        return f"<li><div data-urn='{Post(self.number).activity}'>{inside}{self.title}</a></div></li>"
+
+
 @dataclass
 class LinkedIn:
     """Routes on the played server."""
@@ -129,15 +159,30 @@ class LinkedIn:
     posts: list[Post]
     each: int = 20
     wall: tuple[int, str] = (10**9, "")  # after so many posts, where one is sent
+    articles: list[Article] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.played.server.route(LINKEDIN, ACTIVITY, self._activity)
         self.played.server.route(LINKEDIN, "/voyager/api/feed", self._feed)
+        self.played.server.route(LINKEDIN, ARTICLES, self._articles)
+        for article in self.articles:
+            self.played.server.route(LINKEDIN, f"/pulse/{article.slug}", article.answer)
         self.played.server.route(LINKEDIN, "/authwall", lambda _: shown("Sign Up | LinkedIn", "<main>Join</main>"))
         self.played.server.route(LINKEDIN, "/checkpoint/challenge/*", lambda _: shown("Security", "<main>Hm</main>"))
 
     def _data(self, posts: list[Post]) -> str:
-        updates = [{"updateMetadata": {"urn": post.activity, "shareUrn": post.share}} for post in posts]
+        """As pages pair them: within one object, which has others in it, or around it; every fifth not at all."""
+        updates: list[dict[str, Any]] = []
+        for post in posts:
+            tracking = {"trackingData": {"requestId": "1", "$type": "TrackingData"}}
+            if post.number % 5 == 1:
+                updates.append({"entityUrn": f"urn:li:fs_updateV2:({post.activity},MEMBER_SHARES)", "of": post.share})
+            elif post.number % 5 == 2:
+                entity = f"urn:li:fsd_update:({post.activity},MEMBER_SHARES)"
+                updates.append({"entityUrn": entity, "metadata": {"shareUrn": post.share, **tracking}})
+            else:
+                metadata = {"shareUrn": post.share, **tracking, "urn": post.activity}
+                updates.append({"updateMetadata": metadata})
         return json.dumps({"included": updates}, separators=(",", ":"))
 
     def _activity(self, request: Request) -> Answer:
@@ -147,6 +192,13 @@ class LinkedIn:
         html = ADVERTISEMENT + "".join(post.html for post in first)
         data = self._data(first).replace('"', "&quot;")
         return Answer(PAGE % (html, data, len(first)), 200, HTML)
+
+    def _articles(self, request: Request) -> Answer:
+        if not self.played.linkedin_knows(request):
+            return sent_to("/authwall?trk=gf")
+        cards = "".join(article.card for article in self.articles)
+        aside = f"<aside><a href='https://{LINKEDIN}/pulse/read-this-too'>Read this too</a></aside>"
+        return shown("Activity | LinkedIn", f"<main><ul>{cards}</ul></main>{aside if self.articles else ''}")
 
     def _feed(self, request: Request) -> Answer:
         start = int(parse_qs(request.query)["start"][0])

@@ -81,6 +81,7 @@ class Medium:
             "firstPublishedAt": 1_700_000_000_000,
             "creator": {"__ref": "User:ada"},
             "sequence": more.get("sequence"),
+            "inResponseToPostResult": more.get("response_to"),
             'content({"postMeteringOptions":{}})': {
                 "isLockedPreviewOnly": not whole,
                 "bodyModel": {"paragraphs": [{"__ref": f"Paragraph:{name}_{n}"} for n in range(len(paragraphs))]},
@@ -89,6 +90,15 @@ class Medium:
         shown = "".join(f"<p>{text}</p>" for text in texts)
         body = PAGE.format(id=name, title=title, link=link, shown=shown, state=json.dumps(entities))
         return Answer(body, 200, HTML)
+
+    def subdomain(self, host: str, feed: list[str], sitemap: list[str]) -> None:
+        """What a profile with a subdomain of its own lists."""
+        items = "".join(f"<item><title>T</title><link>{link}?source=rss-1------2</link></item>" for link in feed)
+        rss = f'<?xml version="1.0"?><rss version="2.0"><channel><title>Ada</title>{items}</channel></rss>'
+        self.played.server.route(host, "/feed", body=rss, content_type="application/rss+xml")
+        urls = "".join(f"<url><loc>{link}</loc></url>" for link in sitemap)
+        found = f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{urls}</urlset>'
+        self.played.server.route(host, "/sitemap.xml", body=found, content_type="application/xml")
 
     def identity(self) -> None:
         """Medium tells domains of others who somebody is, by a word in the address."""

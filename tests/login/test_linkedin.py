@@ -6,12 +6,15 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from played import LINKEDIN, Played, Run, cookie_txt, shown
-from played_linkedin import ACTIVITY, PROFILE, LinkedIn, Post
+from played_linkedin import ACTIVITY, PROFILE, Article, LinkedIn, Post
+
+from server import Answer, Request
 
 Collect = Callable[..., dict[str, Any]]
 MORE = """<div class=update-components-image><img src="https://media.licdn.com/a.jpg" alt="A wooden gear wheel"></div>
@@ -111,13 +114,25 @@ def test_three_hundred_posts_in_two_layouts_become_documents(collect: Collect, s
     assert len(documents(twin)) == 298, "a post that is in the export is the same document"
 
 
-def test_a_walk_ends_at_the_limit_or_at_a_date(collect: Collect, sites: Played, twin: Run) -> None:
-    LinkedIn(sites, [Post(number) for number in range(300)])
+def test_a_walk_ends_at_a_date_and_no_process_shows_its_session(collect: Collect, sites: Played, twin: Run) -> None:
+    played = LinkedIn(sites, [Post(number) for number in range(300)])
+    processes: list[bytes] = []
+
+    def look(request: Request) -> Answer:
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                processes.append((process / "cmdline").read_bytes() + (process / "environ").read_bytes())
+        return played._feed(request)
+
+    sites.server.route(LINKEDIN, "/voyager/api/feed", look)
     since = f"{Post(30).at:%Y-%m-%d}"
     outcome = collect(PROFILE, "--since", since)
     assert (outcome["status"], outcome["documents"]) == ("new", 31), outcome
     starts = [int(request.query.partition("=")[2]) for request in sites.server.asked("/voyager/api/feed")]
     assert max(starts) <= 60, "what is older is not asked for"
+    assert [each for each in processes if b"--proxy-server=http://127.0.0.1:" in each]
+    assert not [each for each in processes if b"token-of-ada" in each or b"://llm-twin:" in each]
+    assert not [each for each in sites.server.requests if "proxy-authorization" in each.headers]
 
 
 @pytest.mark.parametrize(
@@ -128,32 +143,76 @@ def test_a_walk_ends_at_the_limit_or_at_a_date(collect: Collect, sites: Played, 
     ],
 )
 def test_a_wall_in_mid_run_ends_it_for_good(
-    where: str, reason: str, command: str, collect: Collect, sites: Played, twin: Run, home: Path
+    where: str, reason: str, command: str, collect: Collect, sites: Played, twin: Run
 ) -> None:
     LinkedIn(sites, [Post(number) for number in range(300)], wall=(60, where))
     outcome = collect(PROFILE, "--expand", 300)
     assert (outcome["status"], outcome["reason"]) == ("failed", reason), outcome["detail"]
     assert command in outcome["detail"]
-    assert documents(twin) == []
+    assert "the 60 posts and articles that were read are stored" in outcome["detail"]
+    assert (outcome["documents"], len(documents(twin))) == (60, 60), "what was read before is not lost"
     asked = len(sites.server.requests)
     again = collect(PROFILE, "--expand", 300)
     assert (again["reason"], len(sites.server.requests)) == (reason, asked), "nothing is asked once more"
-    (kept,) = (home / "kept").iterdir()
-    assert kept.stat().st_mode & 0o777 == 0o600
-    assert str(kept) in outcome["detail"]
-    code, out, err = twin("import", kept, "--author", "Ada Example", "--json", "--quiet")
-    assert code == 0, err
-    assert len(json.loads(out)["outcomes"]) == 60, "what was read before is not lost"
+    assert len(documents(twin)) == 60
 
 
-def test_pages_that_no_parser_knows_are_kept(collect: Collect, sites: Played, home: Path) -> None:
-    LinkedIn(sites, [Post(number, "2031") for number in range(5)])
+def test_what_a_wall_kept_back_comes_once_one_is_signed_in_again(
+    collect: Collect, sites: Played, twin: Run, tmp_path: Path
+) -> None:
+    played = LinkedIn(sites, [Post(number) for number in range(70)], wall=(60, "/checkpoint/challenge/AgH?ut=1"))
+    assert collect(PROFILE)["documents"] == 60
+    played.wall = (10**9, "")
+    assert twin("login", "linkedin", "--import-cookies", "cookies.txt", "--quiet")[0] == 0
+    code, out, _ = twin("collect", "--retry-failed", "--json", "--quiet")
+    (outcome,) = json.loads(out)["outcomes"]
+    assert (code, outcome["status"], outcome["documents"]) == (0, "updated", 70)
+    assert len(documents(twin)) == 70
+
+
+def test_articles_come_from_their_tab_the_newest_with_the_newest_posts(
+    collect: Collect, sites: Played, twin: Run
+) -> None:
+    mine = [Article(f"how-gears-add-{number}", number) for number in (2, 9, 40)]
+    others = Article("somebody-else-on-gears", 3, by="grace")
+    card = f"<div class=update-components-article><a href='{others.link}?trk=x'>Read on</a></div>"
+    own = f"<div class=update-components-article><a href='{mine[0].link}/?trk=x'>Read on</a></div>"
+    posts = [Post(number, more={"parts": {4: card, 5: own}.get(number, "")}) for number in range(20)]
+    LinkedIn(sites, posts, articles=mine)
+    sites.server.route(LINKEDIN, "/pulse/somebody-else-on-gears", others.answer)
+    outcome = collect(PROFILE, "--expand", 15)
+    assert (outcome["status"], outcome["documents"]) == ("new", 15), outcome
+    articles = {each["link"]: each for each in documents(twin) if each["kind"] == "article"}
+    assert set(articles) == {mine[0].link, mine[1].link}, "none of somebody else's, and none that is older"
+    assert "Gear 19 of How gears add 2" in articles[mine[0].link]["text"]
+    assert articles[mine[0].link]["published_at"][:10] == f"{Post(2).at:%Y-%m-%d}"
+    assert len(sites.server.asked("/pulse/how-gears-add-2")) == 1
+    assert not sites.server.asked("/pulse/how-gears-add-40")
+    assert not sites.server.asked("/pulse/read-this-too")
+
+
+def test_an_article_that_cannot_be_read_fails_the_link_and_takes_nothing_with_it(
+    collect: Collect, sites: Played, twin: Run
+) -> None:
+    LinkedIn(sites, [Post(0)], articles=[Article("no-words", 1), Article("gears", 2), Article("gone", 3)])
+    sites.server.route(LINKEDIN, "/pulse/no-words", lambda _: shown("x", f"<main><a href='{PROFILE}'>Ada</a></main>"))
+    sites.server.route(LINKEDIN, "/pulse/gone", status=404)
+    outcome = collect(PROFILE)
+    assert (outcome["status"], outcome["reason"], outcome["documents"]) == ("failed", "empty", 2), outcome["detail"]
+    assert f"https://{LINKEDIN}/pulse/no-words: " in outcome["detail"]
+    assert {each["kind"] for each in documents(twin)} == {"post", "article"}
+
+
+def test_pages_that_no_parser_knows_are_kept_without_the_session(collect: Collect, sites: Played, home: Path) -> None:
+    LinkedIn(sites, [Post(number, "2031", more={"parts": "<p>token-of-ada</p>"}) for number in range(5)])
     outcome = collect(PROFILE)
     assert (outcome["status"], outcome["reason"]) == ("failed", "layout_changed")
     (kept,) = (home / "kept").iterdir()
     assert f"twin import {kept}" in outcome["detail"]
     text = kept.read_text("utf-8")
     assert "x7f2a" in text
+    assert "<p>***</p>" in text
+    assert "token-of-ada" not in text
     assert f"<!-- saved from url=({len('https://' + LINKEDIN + ACTIVITY):04d})https://{LINKEDIN}{ACTIVITY} -->" in text
 
 

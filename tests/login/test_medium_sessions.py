@@ -161,6 +161,22 @@ def test_gists_are_part_of_the_story(medium: Medium, collect: Collect, twin: Run
     assert collect(link)["status"] == "unchanged"
 
 
+def test_responses_that_a_list_names_are_left_out_and_one_that_the_user_names_is_a_post(
+    medium: Medium, twin: Run, collect: Collect
+) -> None:
+    story = medium.story("ada.medium.com", "gears-aa11bb22cc33", locked=False)
+    # What it answers is somebody else's, and not in the state of the page.
+    response = medium.story("ada.medium.com", "i-agree-dd11bb22cc33", "I agree", response_to={"__ref": "Post:1"})
+    medium.subdomain("ada.medium.com", feed=[story], sitemap=[story, response])
+    found = {each["link"]: each for each in collect("https://ada.medium.com", "--expand", "50")["all"]}
+    assert found[story]["status"] == "new"
+    assert (found[response]["status"], found[response]["reason"]) == ("skipped", "response")
+    medium.story("ada.medium.com", "i-agree-dd11bb22cc33", "I agree", locked=False, response_to={"__ref": "Post:1"})
+    assert collect(response)["status"] == "new"
+    kinds = {each["link"]: each["kind"] for each in json.loads(twin("documents", "--json")[1])}
+    assert kinds == {story: "article", response: "post"}
+
+
 @pytest.mark.usefixtures("browser")
 def test_a_profile_is_listed_to_its_end(medium: Medium, twin: Run, sites: Played) -> None:
     medium.profile(stories=47)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +186,30 @@ def test_a_damaged_session_says_what_to_do(twin: Run, sites: Played, cookies: Pa
     assert code == 2
     assert "sign in again: twin login medium" in err
     assert twin("login", "--import-cookies", cookies)[0] == 0
+
+
+def test_doctor_shows_the_sessions_and_whether_there_is_a_browser(
+    twin: Run, sites: Played, cookies: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin("login", "--import-cookies", cookies)
+    monkeypatch.setenv("TWIN_PASSWORD", "secret-of-ada")
+    monkeypatch.setenv("TWIN_BROWSER", sys.executable)
+    code, out, err = twin("doctor")
+    assert code == 0, out
+    assert re.search(rf"ok\s+browser\s+{re.escape(sys.executable)}", out)
+    told = r"ok\s+session medium\s+signed in, saved \d+ s ago, checked \d+ s ago, valid until 2033-05-18, key in a file"
+    assert re.search(told, " ".join(out.split()))
+    assert not [secret for secret in ("secret-of-ada", UID) if secret in out + err]
+    sites.members.clear()
+    twin("login", "--status", "--check")
+    (home / "sessions" / "linkedin.session").write_bytes(b"file\nnonsense")
+    (home / "sessions" / "no site.session").write_bytes(b"file\nnonsense")
+    monkeypatch.setenv("TWIN_BROWSER", "/nowhere/chromium")
+    code, out, _ = twin("doctor", "--json")
+    broken = {each["name"]: each for each in json.loads(out)["checks"] if each["state"] == "broken"}
+    assert (code, set(broken)) == (2, {"session medium", "session linkedin", "browser"})
+    assert broken["session medium"]["detail"].startswith("expired, saved")
+    assert broken["session medium"]["todo"] == "twin login medium, or twin login medium --forget"
 
 
 def test_a_session_of_any_site_opens_its_pages_until_it_is_over(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,18 @@ from llm_twin.settings import Settings
 from server import LocalServer
 
 
-def asked(head: str, settings: Settings, allowed: Callable[[str], bool] = lambda _: True) -> str:
-    """What the tunnel answers to a request."""
+def asked(
+    head: str, settings: Settings, allowed: Callable[[str], bool] = lambda _: True, password: str | None = None
+) -> str:
+    """What the tunnel answers to a request, sent with its own password or another; with "" none is sent."""
 
     async def run() -> str:
         resolver = Resolver(settings)
-        async with tunnel(resolver, allowed) as address:
-            reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
-            writer.write(f"{head}\r\n\r\n".encode())
+        async with tunnel(resolver, allowed) as way:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(way.address.rpartition(":")[2]))
+            given = way if password is None else replace(way, password=password)
+            shown = f"Proxy-Authorization: {given.authorization}\r\n" if given.password else ""
+            writer.write(f"{head}\r\n{shown}\r\n".encode())
             answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
             writer.close()
         resolver.close()
@@ -70,6 +75,17 @@ def test_a_host_that_is_let_through_is_connected(tmp_path: Path) -> None:
     with LocalServer() as server:
         settings = Settings(home=tmp_path, allow_private=True, resolve={"a.example:443": f"127.0.0.1:{server.port}"})
         assert asked("CONNECT a.example:443 HTTP/1.1", settings).startswith("HTTP/1.1 200")
+
+
+@pytest.mark.usefixtures("direct")
+@pytest.mark.parametrize("password", ["", "another", "ä"])
+def test_nobody_but_the_browser_gets_through(password: str, tmp_path: Path) -> None:
+    with LocalServer() as server:
+        settings = Settings(home=tmp_path, allow_private=True, resolve={"a.example:443": f"127.0.0.1:{server.port}"})
+        answer = asked("CONNECT a.example:443 HTTP/1.1", settings, password=password)
+        assert answer.startswith("HTTP/1.1 407")
+        assert 'Proxy-Authenticate: Basic realm="llm-twin"\r\n' in answer
+        assert asked("GET http://a.example/ HTTP/1.1", settings, password=password).startswith("HTTP/1.1 407")
 
 
 def test_a_proxy_of_another_kind_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -101,6 +101,15 @@ def test_a_result_is_stored_with_its_outcome_and_its_link_is_done(warehouse: War
     assert waiting(warehouse) == {"a.example": (2, 0, 0)}
 
 
+def test_what_a_link_gave_before_it_failed_is_stored_and_the_link_has_failed(warehouse: Warehouse) -> None:
+    _, collector = begun(warehouse, [link(1), link(2)])
+    tasks = warehouse.queue.claim(collector, 1, 8)
+    failed = Outcome(link=tasks[0].link.url, author=ADA.name, status="failed", reason=Reason.BLOCKED, documents=1)
+    outcomes = warehouse.queue.finish([result(tasks[0], outcome=failed, visit=None), result(tasks[1])])
+    assert [outcome and outcome.status for outcome in outcomes] == ["failed", "new"]
+    assert {document.link for document in warehouse.documents()} == {task.link.url for task in tasks}
+
+
 def test_the_status_of_an_outcome_is_that_of_its_documents(warehouse: Warehouse) -> None:
     for name, text, status in (("one", "a", "new"), ("two", "a", "unchanged"), ("three", "b", "updated")):
         ran, collector = begun(warehouse, [link()], name)

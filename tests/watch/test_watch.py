@@ -210,6 +210,17 @@ def test_one_round_is_one_line_of_json(run_file: Path, options: dict[str, Any]) 
     assert child.returncode == 0
 
 
+def test_whether_pages_are_drawn_is_said_for_all_rounds(
+    run_file: Path, options: dict[str, Any], world: LocalServer
+) -> None:
+    world.route("blog.example", "/bread", body="<html><body><script>fill()</script></body></html>")
+    settings = options | {"render": "never", "browser": "/nowhere/chromium"}
+    with started(settings, "watch", run_file, "--once", "--json", "--render", "auto") as child:
+        out, _ = child.communicate(timeout=60)
+    (failed,) = json.loads(out)["collect"]["failed"]
+    assert "there is no /nowhere/chromium" in failed["detail"]
+
+
 @pytest.mark.parametrize("words", [(), ("--once", "--every", "6h"), ("--every", "often")])
 def test_a_watch_without_a_clear_time_is_refused(
     run_file: Path, options: dict[str, Any], words: tuple[str, ...]

@@ -34,9 +34,9 @@ def doctor_command(as_json: bool, quiet: bool) -> int:
         return code
     out = show.console()
     for each in checks:
-        out.print(f"[{STYLES[each.state]}]{each.state:<8}[/] {show.escape(each.name):<14} {show.escape(each.detail)}")
+        out.print(f"[{STYLES[each.state]}]{each.state:<8}[/] {show.escape(each.name):<17} {show.escape(each.detail)}")
         if each.todo:
-            out.print(f"{'':<24}[dim]{show.escape(each.todo)}[/]")
+            out.print(f"{'':<27}[dim]{show.escape(each.todo)}[/]")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("setting", "value"):
         table.add_column(column, overflow="fold")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SECONDS = {"d": 86_400, "h": 3_600, "min": 60}
 TERMS = {
     "linkedin": "LinkedIn's terms forbid software that collects from its pages; its data export is the allowed way: "
     "twin import FILE.zip. See docs/login.md",
@@ -173,6 +172,7 @@ def _shown(sessions: Sequence[Session], as_json: bool) -> int:
         from rich.table import Table
 
         from llm_twin.cli import show
+        from llm_twin.collect.sessions.store import ago
 
         table = Table(box=None, pad_edge=False, header_style="bold")
         for title in ("site", "state", "saved", "by", "checked", "ends", "key in"):
@@ -182,9 +182,9 @@ def _shown(sessions: Sequence[Session], as_json: bool) -> int:
             table.add_row(
                 show.escape(session.site),
                 f"[{style}]{session.state}[/]",
-                f"{_ago(session.saved_at)} ago",
+                ago(session.saved_at),
                 session.came_by,
-                f"{_ago(session.checked_at)} ago" if session.checked_at else "never",
+                ago(session.checked_at) if session.checked_at else "never",
                 f"{session.until:%Y-%m-%d}" if session.until else "unknown",
                 session.key_in,
             )
@@ -209,10 +209,3 @@ def _told(session: Session) -> dict[str, Any]:
         "key_in": session.key_in,
         "renew": session.at.renew,
     }
-
-
-def _ago(moment: datetime) -> str:
-    seconds = max(0.0, (datetime.now(moment.tzinfo) - moment).total_seconds())
-    return next(
-        (f"{seconds / size:.0f} {unit}" for unit, size in SECONDS.items() if seconds >= size), f"{seconds:.0f} s"
-    )

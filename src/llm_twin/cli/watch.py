@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llm_twin.cli.collect import chosen, render_option
 from llm_twin.cli.common import opened, standard_options
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--every", metavar="INTERVAL", help="From the start of a round to the next: 30m, 6h, 1d, 1d12h.")
 @click.option("--once", is_flag=True, help="One round, for cron and systemd timers.")
+@render_option
 @standard_options
-def watch_command(file: Path, every: str | None, once: bool, as_json: bool, quiet: bool) -> int:
+def watch_command(file: Path, every: str | None, once: bool, render: str | None, as_json: bool, quiet: bool) -> int:
     """Keep a corpus current: collect and index a run file every so often.
 
     What has not changed costs next to nothing. FILE is read anew for each round. A round that fails is reported, and
@@ -37,7 +39,7 @@ def watch_command(file: Path, every: str | None, once: bool, as_json: bool, quie
     if once == bool(every):
         raise click.UsageError("give --every INTERVAL, as in --every 6h, or --once")
     code = 0
-    for done in rounds(file, lambda: opened(quiet=quiet), interval(every) if every else None):
+    for done in rounds(file, lambda: opened(quiet=quiet, **chosen(render)), interval(every) if every else None):
         code = done.exit_code if done.next_at is None else 0
         try:
             if as_json:

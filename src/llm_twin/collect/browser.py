@@ -127,10 +127,9 @@ class Browser:
             await self.aclose()
             self._stack = AsyncExitStack()
             playwright = await self._stack.enter_async_context(async_playwright())
-            path = self._settings.browser or next(filter(None, map(shutil.which, NAMES)), None)
             try:
                 self._chromium = await playwright.chromium.launch(
-                    executable_path=path,
+                    executable_path=chromium_of(self._settings),
                     args=[*FLAGS],
                     chromium_sandbox=sandboxed(),
                     timeout=1000 * START_SECONDS,
@@ -212,6 +211,11 @@ def _site(url: str) -> list[str]:
 
 def _passed(page: Page) -> dict[str, str]:
     return {name: value for name, value in page.headers.items() if name not in NOT_PASSED}
+
+
+def chromium_of(settings: Settings) -> str | None:
+    """The Chromium that is named, or installed; None: Playwright's own, where there is one."""
+    return settings.browser or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 def sandboxed() -> bool:

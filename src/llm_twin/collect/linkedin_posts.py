@@ -26,13 +26,9 @@ if TYPE_CHECKING:
 SITE = "https://www.linkedin.com"
 POST_URN = re.compile(r"urn:li:(?:activity|share|ugcPost):\d{15,20}")
 OWNER = re.compile(r"/in/([^/?#]+)")
+ARTICLE = re.compile(r"https://(?:[a-z]+\.)?linkedin\.com/pulse/[^/?#]+/?$")
 NUMBER = re.compile(r"\d[\d.,\u00a0\u202f ]*")
 NO_ALT = re.compile(r"\s*(no alternative text.*|image preview|view image|image)?\s*$", re.I)
-# In the data that pages carry for their scripts: which share an activity is of.
-PAIRS = (
-    re.compile(r'"urn":"(urn:li:activity:\d{15,20})"[^{}]{0,600}?"shareUrn":"(urn:li:(?:share|ugcPost):\d{15,20})"'),
-    re.compile(r'"shareUrn":"(urn:li:(?:share|ugcPost):\d{15,20})"[^{}]{0,600}?"urn":"(urn:li:activity:\d{15,20})"'),
-)
 
 
 @dataclass(frozen=True)
@@ -82,14 +78,7 @@ class Parsed(NamedTuple):
     documents: list[Document]
     known: int
     reposts: int  # of others' posts, without a word of one's own
-    articles: list[str]  # links of long-form articles that the posts are about
-
-
-def shares_in(source: str) -> dict[str, str]:
-    """Activity -> share, from the data in a page or in an answer to its scripts; quotes may be escaped."""
-    source = source.replace("&quot;", '"')
-    found = dict(PAIRS[0].findall(source))
-    return found | {activity: share for share, activity in PAIRS[1].findall(source)}
+    articles: list[tuple[str, str]]  # (URN of the post, link) of long-form articles that posts are about
 
 
 def posts_in(source: str) -> list[tuple[str, str]]:
@@ -130,7 +119,7 @@ def parsed(
             reposts += 1
             continue
         details = dict(_details(own, nested, text, layout))
-        result.articles.extend(link for link in details.get("links", []) if "/pulse/" in link)
+        result.articles.extend((urn, link) for link in details.get("links", []) if ARTICLE.match(link))
         if document := _document(urn, shares.get(urn, urn), words, details, author, html, fetched_at):
             result.documents.append(document)
             known += 1

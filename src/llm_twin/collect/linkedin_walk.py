@@ -1,22 +1,24 @@
-"""The way down LinkedIn's activity page: slow, one at a time, so many posts a run at most, away at the first wall."""
+"""The way down LinkedIn's activity page: slow, one at a time, so much a run at most, away at the first wall."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_twin.collect.archives.linkedin import published
-from llm_twin.collect.extract import describe, extract
-from llm_twin.collect.linkedin_posts import POST_URN, Parsed, parsed, shares_in
-from llm_twin.collect.pages import Page
+from llm_twin.collect.discover.found import OLDEST
+from llm_twin.collect.linkedin_articles import article_at, article_link, listed
+from llm_twin.collect.linkedin_kept import ARCHIVE, changed
+from llm_twin.collect.linkedin_numbers import share_named, shares_in
+from llm_twin.collect.linkedin_posts import POST_URN, Parsed, parsed
 from llm_twin.collect.sessions.sites import SITES
 from llm_twin.collect.sessions.walking import down, no_browser, over, walk
-from llm_twin.collect.sites.article import document
 from llm_twin.documents import Document, Link, now
-from llm_twin.errors import Permanent, Reason
+from llm_twin.errors import LinkError, Permanent, Reason, Transient
 
 if TYPE_CHECKING:
     from playwright.async_api import Page as Tab
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 
 LINKEDIN = SITES["linkedin"]
 ACTIVITY = "https://www.linkedin.com/in/{}/recent-activity/all/"
-ARCHIVE = "or ask LinkedIn for your data, which is the allowed way: twin import FILE.zip"
 OLD_IN_A_ROW = 5  # posts before `since` that end the walk; a pinned one may stand above newer ones
+TIME_TO_READ = 0.8  # of the time that a link may take; the rest is for storing what was read
+WALLS = (Reason.BLOCKED, Reason.LOGIN_EXPIRED, Reason.LOGIN_REQUIRED)
+MISSING = (Reason.NOT_FOUND, Reason.GONE)
 # Opens what is cut short, then takes what is new; posts within posts are theirs.
 GATHER = """async ([known, pattern]) => {
   const before = new Set(known), urn = new RegExp('^(?:' + pattern + ')$'), found = [];
@@ -49,55 +53,131 @@ GATHER = """async ([known, pattern]) => {
 }"""
 
 
-async def posts_of(handle: str, link: Link, web: Web) -> AsyncIterator[Document]:
-    """The posts and long-form articles of a profile, newest first. Raises as `walk` does, `Permanent(LAYOUT_CHANGED)`,
-    `Permanent(EMPTY)`, `Permanent(OLDER)`.
+@dataclass
+class Reading:
+    """What a walk has seen of a profile. Whatever ends it, this is not lost."""
 
-    What was read before a wall is kept below the home folder, as is a page that no parser makes anything of.
+    handle: str
+    link: Link
+    limit: int
+    until: float  # by the clock: when it ends, to be stored in the time that a link may take
+    posts: dict[str, str] = field(default_factory=dict)  # URN -> HTML
+    shares: dict[str, str] = field(default_factory=dict)
+    articles: list[Document] = field(default_factory=list)
+    source: str = ""  # of the page, where no post could be told from the rest
+    late: bool = False
+    result: Parsed | None = None  # what the posts give, once there are no more
+    problem: LinkError | None = None  # the wall that ended it, or the first one with an article
+
+    @property
+    def url(self) -> str:
+        """The activity page."""
+        return ACTIVITY.format(self.handle)
+
+    def over(self) -> bool:
+        """Whether the time is."""
+        self.late = self.late or time.monotonic() > self.until
+        return self.late
+
+    def too_late(self, limit: float) -> LinkError | None:
+        """What is to be said where it was, with so many seconds for a link."""
+        told = f"LinkedIn is read slowly, and no further than {TIME_TO_READ * limit:g} s go; see TWIN_LINK_TIMEOUT"
+        return Transient(Reason.TIMEOUT, told) if self.late else None
+
+    def enough(self, dates: Iterable[datetime | None]) -> bool:
+        """Whether so many, of these dates, are all that is wanted."""
+        known = list(dates)
+        return self.over() or len(known) >= self.limit or _old(known, self.link.since)
+
+
+async def posts_of(handle: str, link: Link, web: Web) -> AsyncIterator[Document]:
+    """The posts and long-form articles of a profile, the newest of both. Raises as `walk` does,
+    `Permanent(LAYOUT_CHANGED)`, `Permanent(EMPTY)`, `Permanent(OLDER)`, `Transient(TIMEOUT)`.
+
+    What was read before a wall, or before time was over, is given first: the error that follows is `partial`. A page
+    that no parser makes anything of is kept below the home folder.
     """
     require(web)
-    url, limit = ACTIVITY.format(handle), link.expand or web.settings.posts_per_run
-    posts: dict[str, str] = {}
-    shares: dict[str, str] = {}
-    async with walk(LINKEDIN, web, url) as tab:
-        answers: list[Response] = []
-        tab.on("response", lambda answer: answers.append(answer) if "/voyager/" in answer.url else None)
-        shares |= shares_in(await tab.content())
-
-        async def gather() -> int:
-            found = await tab.evaluate(GATHER, [list(posts), POST_URN.pattern])
-            posts.update({str(urn): str(html) for urn, html in found})
-            while answers:
-                shares.update(shares_in(await _body(answers.pop())))
-            return len(found)
-
-        try:
-            await down(LINKEDIN, web, tab, gather, lambda: len(posts) >= limit or _old(posts, link.since))
-        except Permanent as error:
-            if not posts:
-                raise
-            file = keep(web, handle, url, "\n".join(posts.values()))
-            told = f"{error.detail}; the {len(posts)} posts read before are kept: twin import {file}"
-            raise Permanent(error.reason, told) from None
-        if not posts and "urn:li:activity:" in (source := await tab.content()):
-            raise _changed(web, handle, url, source)
-        wanted = list(posts.items())[:limit]
-        result: Parsed = await web.compute(parsed, wanted, shares, link.author, handle, now())
-        if posts and not result.known:
-            raise _changed(web, handle, url, "\n".join(posts.values()))
-        documents = [each for each in result.documents if not _before(each, link.since)]
-        for document in documents:
-            yield document
-        articles = list(dict.fromkeys(result.articles))[: max(0, limit - len(documents))]
-        for address in articles:
-            if (article := await article_at(address, link, web, tab, handle)) and not _before(article, link.since):
-                yield article
-                documents.append(article)
+    limit = link.expand or web.settings.posts_per_run
+    reading = Reading(handle, link, limit, time.monotonic() + TIME_TO_READ * web.settings.link_timeout)
+    try:
+        async with walk(LINKEDIN, web, reading.url) as tab:
+            await _read_posts(reading, web, tab)
+            await _read_articles(reading, web, tab)
+    except LinkError as error:
+        reading.problem = error
+    result = reading.result or await _made(reading, web)
+    if reading.source or (reading.posts and not result.known):
+        raise changed(web, handle, reading.url, reading.source or "\n".join(reading.posts.values()))
+    fit = [each for each in (*result.documents, *reading.articles) if not _before(each, link.since)]
+    documents = sorted(fit, key=lambda each: each.published_at or OLDEST, reverse=True)[:limit]
+    for document in documents:
+        yield document
+    if problem := reading.problem or reading.too_late(web.settings.link_timeout):
+        if documents:
+            problem.detail += f"; the {len(documents)} posts and articles that were read are stored"
+            problem.partial = True
+        raise problem
     if not documents and result.documents:
         raise Permanent(Reason.OLDER, f"all {len(result.documents)} posts are from before {link.since:%Y-%m-%d}")
     if not documents:
         told = f"{result.reposts} reposts of others and no post" if result.reposts else "no posts"
-        raise Permanent(Reason.EMPTY, f"{told} on {url}")
+        raise Permanent(Reason.EMPTY, f"{told} on {reading.url}")
+
+
+async def _read_posts(reading: Reading, web: Web, tab: Tab) -> None:
+    answers: list[Response] = []
+    tab.on("response", lambda answer: answers.append(answer) if "/voyager/" in answer.url else None)
+    reading.shares |= shares_in(await tab.content())
+
+    async def gather() -> int:
+        found = await tab.evaluate(GATHER, [list(reading.posts), POST_URN.pattern])
+        reading.posts.update({str(urn): str(html) for urn, html in found})
+        while answers:
+            reading.shares.update(shares_in(await _body(answers.pop())))
+        return len(found)
+
+    await down(LINKEDIN, web, tab, gather, lambda: reading.enough(map(published, reading.posts)))
+    if not reading.posts and "urn:li:activity:" in (source := await tab.content()):
+        reading.source = source
+
+
+async def _read_articles(reading: Reading, web: Web, tab: Tab) -> None:
+    """Read the articles among the newest of what there is: those that its tab lists, and those that posts lead to."""
+    if reading.over() or reading.source:
+        return
+    handle, since = reading.handle, reading.link.since
+    reading.result = posts = await _made(reading, web)
+    own = await listed(handle, web, tab, lambda found: reading.enough(found.values()))
+    known = {article_link(link): (published(urn), False) for urn, link in reversed(posts.articles)}
+    known |= {link: (date, True) for link, date in own.items()}
+    newest = sorted((each.published_at or OLDEST for each in posts.documents), reverse=True)
+    # Where so many posts are wanted and newer, an article is not looked at.
+    after = newest[reading.limit - 1] if len(newest) >= reading.limit else OLDEST
+    wanted = [
+        (date or now(), link, theirs)
+        for link, (date, theirs) in known.items()
+        if not date or (date >= after and not (since and date < since))
+    ]
+    for _, link, theirs in sorted(wanted, reverse=True)[: reading.limit]:
+        if reading.over():
+            return
+        try:
+            found = await article_at(link, reading.link, web, tab, handle, own=theirs)
+        except Permanent as error:
+            if error.reason in WALLS:
+                raise
+            if error.reason not in MISSING:
+                reading.problem = reading.problem or Permanent(error.reason, f"{link}: {error.detail}")
+            continue
+        if found:
+            reading.articles.append(found)
+
+
+async def _made(reading: Reading, web: Web) -> Parsed:
+    posts = list(reading.posts.items())[: reading.limit]
+    made: Parsed = await web.compute(parsed, posts, reading.shares, reading.link.author, reading.handle, now())
+    return made
 
 
 async def post_at(link: Link, web: Web) -> Document:
@@ -107,9 +187,10 @@ async def post_at(link: Link, web: Web) -> Document:
         found = await tab.evaluate(GATHER, [[], POST_URN.pattern])
         source = await tab.content()
         posts = [(str(urn), str(html)) for urn, html in found][:1]
-        result: Parsed = await web.compute(parsed, posts, shares_in(source), link.author, "", now())
+        named = {urn: share for urn, _ in posts if (share := share_named(link.url))}
+        result: Parsed = await web.compute(parsed, posts, shares_in(source) | named, link.author, "", now())
         if not result.known and "urn:li:activity:" in source:
-            raise _changed(web, "post", link.url, source)
+            raise changed(web, "post", link.url, source)
         if not result.documents:
             raise Permanent(Reason.EMPTY, f"no post with words of its author on {link.url}")
         return result.documents[0]
@@ -126,56 +207,6 @@ def require(web: Web) -> None:
         raise Permanent(Reason.LOGIN_REQUIRED, f"LinkedIn is read in a browser: {why}; {ARCHIVE}")
 
 
-async def article_at(url: str, link: Link, web: Web, tab: Tab | None = None, handle: str = "") -> Document | None:
-    """A long-form article, in a tab that is there or in one of its own; with `handle`, None where it is not theirs."""
-    if tab is None:
-        async with walk(LINKEDIN, web, url) as own:
-            return await article_at(url, link, web, own)
-    from llm_twin.collect.sessions.walking import step
-
-    if tab.url.partition("?")[0] != url:
-        await step(LINKEDIN, web, tab, url)
-    if handle and not await tab.locator(f"main a[href*='/in/{handle}'], article a[href*='/in/{handle}']").count():
-        return None
-    page = Page(url, 200, {"content-type": "text/html; charset=utf-8"}, now(), (await tab.content()).encode())
-    return await web.compute(article_of, page, link)
-
-
-def article_of(page: Page, link: Link) -> Document:
-    """A long-form article without the page around it. Raises `Permanent`."""
-    from lxml.html import tostring
-
-    from llm_twin.collect.archives.plain import body_of
-    from llm_twin.collect.extract_trees import select
-
-    tree = body_of(page.text)
-    for part in select(tree, "//code | //style | //header[not(ancestor::article)] | //nav | //aside"):
-        part.drop_tree()
-    for part in select(tree, "//script[not(@type='application/ld+json')]"):
-        part.drop_tree()
-    found = extract(str(tostring(tree, encoding="unicode")), page.url)
-    told = describe(page.text, page.url)
-    update = {"kind": "article", "canonical": page.url, "published_at": told.published_at or found.published_at}
-    return document(page, link, found.model_copy(update=update), "linkedin", {"parser": "linkedin article 1"})
-
-
-def keep(web: Web, name: str, url: str, source: str) -> Path:
-    """Keep a page below the home folder, as browsers save pages, readable by the user alone."""
-    folder = web.settings.home.expanduser() / "kept"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    safe = "".join(each for each in name if each.isalnum() or each in "-_")[:60]
-    path = folder / f"linkedin-{safe}-{now():%Y%m%d-%H%M%S}.html"
-    path.touch(mode=0o600)
-    path.write_text(f"<!DOCTYPE html>\n<!-- saved from url=({len(url):04d}){url} -->\n{source}", "utf-8")
-    return path
-
-
-def _changed(web: Web, handle: str, url: str, source: str) -> Permanent:
-    file = keep(web, handle, url, source)
-    told = f"LinkedIn's pages look different now: {url} has posts, and none could be read; the page is kept for a"
-    return Permanent(Reason.LAYOUT_CHANGED, f"{told} newer version: twin import {file}; {ARCHIVE}")
-
-
 async def _body(answer: Response) -> str:
     from playwright.async_api import Error
 
@@ -185,9 +216,9 @@ async def _body(answer: Response) -> str:
         return ""
 
 
-def _old(posts: dict[str, str], since: datetime | None) -> bool:
-    dates = [published(urn) for urn in list(posts)[-OLD_IN_A_ROW:]] if since else []
-    return len(dates) == OLD_IN_A_ROW and all(date and since and date < since for date in dates)
+def _old(dates: list[datetime | None], since: datetime | None) -> bool:
+    last = dates[-OLD_IN_A_ROW:] if since else []
+    return len(last) == OLD_IN_A_ROW and all(date and since and date < since for date in last)
 
 
 def _before(document: Document, since: datetime | None) -> bool:

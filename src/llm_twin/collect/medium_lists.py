@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from llm_twin.collect.discover.found import Findings, Found
-from llm_twin.collect.medium_state import State, moment
+from llm_twin.collect.medium_state import State, is_response, moment
 from llm_twin.collect.sessions.sites import SITES
 from llm_twin.collect.sessions.walking import down, no_browser, walk
 
@@ -49,7 +49,7 @@ def stories(page: Page) -> list[Found]:
 def _stories(state: State, url: str) -> Iterator[Found]:
     whose = PROFILE.match(urlsplit(url).path)
     for key, post in state.entities.items():
-        if not key.startswith("Post:") or not isinstance(post, dict) or post.get("inResponseToPostResult"):
+        if not key.startswith("Post:") or not isinstance(post, dict) or is_response(post):
             continue
         link, name = post.get("mediumUrl"), state.follow(post.get("creator")).get("username")
         if whose and isinstance(name, str) and name.lower() != whose[1].lower():

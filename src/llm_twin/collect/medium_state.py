@@ -19,6 +19,7 @@ VERSION = "medium 1"
 STATE = re.compile(r"window\.__APOLLO_STATE__\s*=\s*(?=\{)")
 MARKS: dict[str, Mark] = {"A": "link", "STRONG": "strong", "EM": "em", "CODE": "code"}
 HEADINGS = {"H1": "## ", "H2": "## ", "H3": "## ", "H4": "### "}
+RESPONSE_TO = ("inResponseToPostResult", "inResponseToCatalogResult")  # a story, or a list of stories
 IMAGES = "https://miro.medium.com/v2/"
 TITLE_WITHIN = 4  # paragraphs from the top; a kicker or an image may stand before the repeated title
 
@@ -89,6 +90,11 @@ class State:
 
     def _tags(self, post: Entity) -> Iterator[Entity]:
         return self.each(post.get("tags"))
+
+
+def is_response(post: Entity) -> bool:
+    """Whether a post answers a story or a list, whose own entity need not be there."""
+    return any(post.get(name) for name in RESPONSE_TO)
 
 
 def body(state: State, post: Entity) -> str:

@@ -29,9 +29,7 @@ async def collected(task: Task, web: Web, *, refresh: bool = False) -> Done:
     try:
         done = await _in_time(task, web, refresh)
     except LinkError as error:
-        more = {"expand": task.link.expand, "since": task.link.since} if task.link.expand else {}
-        outcome = failure(task.link.url, task.link.author.name, error).model_copy(update=more)
-        done = Done(task=task, outcome=outcome)
+        done = Done(task=task, outcome=_failed(task, error))
     except TwinError:
         raise
     except Exception as error:
@@ -39,6 +37,12 @@ async def collected(task: Task, web: Web, *, refresh: bool = False) -> Done:
         done = Done(task=task, outcome=failure(task.link.url, task.link.author.name, unexpected(error)))
     seconds = round(time.perf_counter() - started, 3)
     return done.model_copy(update={"outcome": done.outcome.model_copy(update={"seconds": seconds})})
+
+
+def _failed(task: Task, error: LinkError) -> Outcome:
+    link = task.link
+    more = {"expand": link.expand, "since": link.since} if link.expand else {}
+    return failure(link.url, link.author.name, error).model_copy(update={**more, "listed": link.listed})
 
 
 def refused(done: Done, error: RecordError) -> Done:
@@ -70,13 +74,20 @@ async def _collected(task: Task, web: Web, refresh: bool) -> Done:
     if link.expand and (items := await items_of(link, web)) is not None:
         detail = f"stands for {len(items)} link{'' if len(items) == 1 else 's'}"
         outcome = Outcome(link=link.url, author=link.author.name, status="expanded", detail=detail)
-        links = tuple(link.model_copy(update={"url": url, "expand": 0}) for url in items)
+        links = tuple(link.model_copy(update={"url": url, "expand": 0, "listed": True}) for url in items)
         return Done(task=task, outcome=outcome, links=links)
     before = task.before if task.before and task.before.extractor == EXTRACTOR and not refresh else None
     view = web.against(before.seen if before else None)
+    documents: list[Document] = []
+    cut: LinkError | None = None
     try:
         _, crawl = crawler_for(parse_link(link.url))
-        documents = [document async for document in crawl(link, view)]
+        async for document in crawl(link, view):
+            documents.append(document)  # noqa: PERF401 - what came before an error is not lost
+    except LinkError as error:
+        if not (error.partial and documents):
+            raise
+        cut = error
     except Unchanged as same:
         if not before:  # a view without a page to compare with never says so
             raise
@@ -88,15 +99,12 @@ async def _collected(task: Task, web: Web, refresh: bool) -> Done:
         raise why
     documents, secrets = await asyncio.to_thread(masked, documents)
     first = documents[0]
-    outcome = Outcome(
-        link=link.url,
-        author=link.author.name,
-        status="new",  # the warehouse knows better
-        title=first.title,
-        documents=len(documents),
-        stored_as=first.link,
-        secrets=secrets,
-    )
+    outcome = Outcome(link=link.url, author=link.author.name, status="new")  # the warehouse knows better
+    stored = {"title": first.title, "documents": len(documents), "stored_as": first.link, "secrets": secrets}
+    if cut:
+        outcome = _failed(task, cut).model_copy(update=stored)
+        return Done(task=task, outcome=outcome, documents=tuple(documents))
+    outcome = outcome.model_copy(update=stored)
     visit = _visit(view.seen, documents, EXTRACTOR)
     return Done(task=task, outcome=outcome, documents=tuple(documents), visit=visit)
 

@@ -19,7 +19,11 @@ def to_retry(warehouse: Warehouse, runs: Sequence[Run], author: Author | None = 
     authors = {each.name: each for each in warehouse.authors()}
     found = {
         (outcome.author, outcome.link): Link(
-            url=outcome.link, author=authors[outcome.author], expand=outcome.expand, since=outcome.since
+            url=outcome.link,
+            author=authors[outcome.author],
+            expand=outcome.expand,
+            since=outcome.since,
+            listed=outcome.listed,
         )
         for outcome in last
         if outcome.status == "failed" and outcome.author in authors

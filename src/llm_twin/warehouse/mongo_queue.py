@@ -169,7 +169,9 @@ class MongoQueue:
             for number in mine:
                 each, outcome = done[number], storable(done[number].outcome)
                 if prepared[number]:
-                    outcome = outcome.model_copy(update={"status": combined([next(statuses) for _ in each.documents])})
+                    status = combined([next(statuses) for _ in each.documents])
+                    if outcome.status != "failed":  # what was read before it failed is stored all the same
+                        outcome = outcome.model_copy(update={"status": status})
                 outcomes[number] = outcome
                 if each.visit:
                     visit, key = storable(each.visit), visit_key(each.task.link)

@@ -147,7 +147,9 @@ class SQLiteQueue:
                     continue
                 outcome = storable(each.outcome)
                 if documents:
-                    outcome = outcome.model_copy(update={"status": combined(self._put(db, documents))})
+                    status = combined(self._put(db, documents))
+                    if outcome.status != "failed":  # what was read before it failed is stored all the same
+                        outcome = outcome.model_copy(update={"status": status})
                 if each.visit:
                     visit = storable(each.visit)
                     db.execute(PUT_VISIT, (visit_key(each.task.link), visit.document_id, visit.model_dump_json()))

@@ -30,7 +30,8 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
 
 
 def _posts(archive: Archive, path: str, handle: str, wanted: Wanted) -> Iterator[Item]:
-    from llm_twin.collect.linkedin_posts import parsed, posts_in, shares_in
+    from llm_twin.collect.linkedin_numbers import shares_in
+    from llm_twin.collect.linkedin_posts import parsed, posts_in
 
     source = archive.read(path)
     posts = posts_in(source)

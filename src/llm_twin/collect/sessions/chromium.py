@@ -6,7 +6,6 @@ Needs `llm-twin[login]`, or `llm-twin[browser]`.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
@@ -14,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_twin.collect.addresses import Resolver
-from llm_twin.collect.browser import FLAGS, NAMES, START_SECONDS, sandboxed
+from llm_twin.collect.browser import FLAGS, START_SECONDS, chromium_of, sandboxed
 from llm_twin.collect.sessions.cookies import Cookie, for_browser, read_cookies
-from llm_twin.collect.sessions.tunnel import tunnel
+from llm_twin.collect.sessions.tunnel import USER, tunnel
 from llm_twin.errors import ConfigError, UsageError
 from llm_twin.settings import Settings
 
@@ -39,6 +38,21 @@ def missing(settings: Settings) -> str:
     return ""
 
 
+def found(settings: Settings) -> str:
+    """Where the Chromium is that would be opened. Raises `ConfigError` where there is none."""
+    if why := missing(settings):
+        raise ConfigError(why)
+    if path := chromium_of(settings):
+        return path
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    if not Path(path).is_file():
+        raise ConfigError(f"no browser here; {HINT}")
+    return path
+
+
 @asynccontextmanager
 async def opened(
     settings: Settings,
@@ -57,17 +71,13 @@ async def opened(
     from playwright.async_api import Error, async_playwright
 
     options: dict[str, Any] = {"no_viewport": True} if window else {"viewport": {"width": 1280, "height": 1600}}
-    async with tunnel(resolver, allowed) as proxy, async_playwright() as playwright:
+    async with tunnel(resolver, allowed) as way, async_playwright() as playwright:
         try:
             chromium = await playwright.chromium.launch(
-                executable_path=settings.browser or next(filter(None, map(shutil.which, NAMES)), None),
+                executable_path=chromium_of(settings),
                 headless=not window,
-                args=[
-                    *KEPT,
-                    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-                    f"--proxy-server={proxy}",
-                    "--proxy-bypass-list=<-loopback>",
-                ],
+                args=[*KEPT, "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+                proxy={"server": way.address, "bypass": "<-loopback>", "username": USER, "password": way.password},
                 env={name: value for name, value in os.environ.items() if not name.upper().endswith(SECRET)},
                 chromium_sandbox=sandboxed(),
                 timeout=1000 * START_SECONDS,

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from llm_twin.collect.sessions.cookies import Cookie
 from llm_twin.collect.sessions.sites import Site, site_named
 from llm_twin.documents import Moment, now
-from llm_twin.errors import ConfigError, TwinError
+from llm_twin.errors import ConfigError, TwinError, UsageError
 from llm_twin.links import on_domain
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ RECOMMENDED = 1  # keyring's own threshold of what is safe
 HEADS = {b"keyring": "the system's keyring", b"file": "a file beside it"}
 
 State = Literal["signed in", "not checked", "expired", "blocked"]
+SECONDS = {"d": 86_400, "h": 3_600, "min": 60}
 
 
 class Session(BaseModel):
@@ -69,6 +70,15 @@ class Session(BaseModel):
         return "signed in" if self.checked_at else "not checked"
 
 
+def ago(moment: datetime) -> str:
+    """How long ago a moment was, in its largest unit."""
+    seconds = max(0.0, (now() - moment).total_seconds())
+    return next(
+        (f"{seconds / size:.0f} {unit} ago" for unit, size in SECONDS.items() if seconds >= size),
+        f"{seconds:.0f} s ago",
+    )
+
+
 class Sessions:
     """The sessions of one home folder. Files are read when they are asked for; writing replaces them at once."""
 
@@ -78,8 +88,8 @@ class Sessions:
 
     def __iter__(self) -> Iterator[Session]:
         """All sessions, by name. Raises `ConfigError` for one that can't be opened."""
-        for path in sorted(self._folder.glob("*.session")):
-            if found := self.get(path.stem):
+        for name in self.names():
+            if found := self.get(name):
                 yield found
 
     def get(self, site: str) -> Session | None:
@@ -114,8 +124,8 @@ class Sessions:
         return None
 
     def names(self) -> list[str]:
-        """The sites there are sessions of."""
-        return sorted(path.stem for path in self._folder.glob("*.session"))
+        """The sites there are sessions of; files whose names are none of a site are nobody's."""
+        return sorted(path.stem for path in self._folder.glob("*.session") if _is_site(path.stem))
 
     def put(self, session: Session) -> Session:
         """Save a session, in the place of the site's former one. Raises `ConfigError` when it can't be written."""
@@ -186,6 +196,13 @@ class Sessions:
         with suppress(FileExistsError):  # another process was quicker
             _write(path, Fernet.generate_key(), new=True)
         return path.read_bytes()
+
+
+def _is_site(name: str) -> bool:
+    try:
+        return site_named(name).name == name
+    except UsageError:
+        return False
 
 
 def _keyring() -> bool:

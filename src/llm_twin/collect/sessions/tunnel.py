@@ -1,16 +1,20 @@
 """The way out of a signed-in browser: a proxy on loopback that opens TCP connections to checked addresses alone.
 
 TLS goes through it untouched, so that the browser is what the site sees. What is asked for without TLS is sent on to
-https: the cookies of a session never travel in the clear.
+https: the cookies of a session never travel in the clear. Each tunnel has a password of its own, which the browser is
+told by its pipe alone, so that no other process of the machine gets through.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import hmac
+import secrets
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from llm_twin.collect.addresses import Resolver
@@ -21,18 +25,38 @@ HEAD_BYTES = 16_384
 PART_BYTES = 65_536
 REFUSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 UNREACHED = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+UNKNOWN = (
+    b'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="llm-twin"\r\n'
+    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+)
+USER = "llm-twin"
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
+@dataclass(frozen=True)
+class Way:
+    """Where a tunnel begins, and the password that opens it."""
+
+    address: str
+    password: str = field(repr=False)
+
+    @property
+    def authorization(self) -> str:
+        """The header's value that is let through (RFC 7617)."""
+        return f"Basic {base64.b64encode(f'{USER}:{self.password}'.encode()).decode()}"
+
+
 @asynccontextmanager
-async def tunnel(resolver: Resolver, allowed: Callable[[str], bool]) -> AsyncIterator[str]:
-    """A proxy that runs for the time of the block; its address. `allowed` says which hosts may be reached by it.
+async def tunnel(resolver: Resolver, allowed: Callable[[str], bool]) -> AsyncIterator[Way]:
+    """A proxy that runs for the time of the block. `allowed` says which hosts may be reached by it.
 
     Goes through the environment's proxy where there is one. Raises `ConfigError` for one of a kind that it can't use.
     """
     _upstream("example.com:443")
     lines: set[asyncio.Task[None]] = set()
+    password = secrets.token_urlsafe(24)
+    expected = Way("", password).authorization
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -40,12 +64,12 @@ async def tunnel(resolver: Resolver, allowed: Callable[[str], bool]) -> AsyncIte
             lines.add(task)
             task.add_done_callback(lines.discard)
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            await _serve(reader, writer, resolver, allowed)
+            await _serve(reader, writer, resolver, allowed, expected)
         writer.close()
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=HEAD_BYTES)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield Way(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", password)
     finally:
         server.close()
         for line in list(lines):
@@ -54,9 +78,17 @@ async def tunnel(resolver: Resolver, allowed: Callable[[str], bool]) -> AsyncIte
 
 
 async def _serve(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, resolver: Resolver, allowed: Callable[[str], bool]
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    resolver: Resolver,
+    allowed: Callable[[str], bool],
+    expected: str,
 ) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    if not hmac.compare_digest(_authorization(head).encode("latin-1"), expected.encode()):
+        writer.write(UNKNOWN)
+        await writer.drain()
+        return
     method, target, *_ = [*head.partition("\r\n")[0].split(" "), "", ""]
     if method != "CONNECT":
         secure = target.replace("http://", "https://", 1) if target.startswith("http://") and method == "GET" else ""
@@ -86,6 +118,11 @@ async def _serve(
         await asyncio.gather(_pass(reader, onward), _pass(there, writer))
     finally:
         onward.close()
+
+
+def _authorization(head: str) -> str:
+    fields = (line.partition(":") for line in head.split("\r\n")[1:])
+    return next((value.strip() for name, _, value in fields if name.strip().lower() == "proxy-authorization"), "")
 
 
 async def _pass(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
@@ -12,15 +13,20 @@ from llm_twin.collect.sessions.signing_in import CHECKPOINT, captcha
 from llm_twin.collect.sessions.sites import Site
 from llm_twin.collect.walls import login_path
 from llm_twin.errors import ConfigError, Permanent, Reason, Transient
+from llm_twin.links import host_of
 
 if TYPE_CHECKING:
     from playwright.async_api import Page as Tab
+    from playwright.async_api import Request, Response
 
     from llm_twin.collect.web import Web
 
 SLOWER = 4  # times the usual delay between two steps: 2 s unless set otherwise
 ENDS = 3  # steps in a row that bring nothing new: the end of the list
-STEP_SECONDS = 5.0  # in which a step brings something new, if it does
+QUIET_SECONDS = 0.5  # without growth and with nothing asked for: a step brings nothing new
+LOOK_SECONDS = 0.05
+ERROR_SECONDS = 5.0  # to show that there is no page
+DATA = ("xhr", "fetch")
 MORE = "button.scaffold-finite-scroll__load-button"
 SCROLL = "window.scrollTo(0, document.documentElement.scrollHeight)"
 GROWN = "before => document.documentElement.scrollHeight > before"
@@ -61,14 +67,40 @@ async def walk(site: Site, web: Web, url: str) -> AsyncIterator[Tab]:
 
 
 async def step(site: Site, web: Web, tab: Tab, url: str) -> None:
-    """Go to a page, at the pace that a site is walked at. Raises `Permanent` at a wall, and for a page that is gone."""
+    """Go to a page, at the pace that a site is walked at. Raises `Permanent` at a wall, and for a page that is gone,
+    `Transient(SERVER_ERROR)`, `Transient(RATE_LIMITED)`.
+    """
     if tab.url != "about:blank":
         await asyncio.sleep(SLOWER * web.settings.delay)
-    answer = await tab.goto(url, wait_until="domcontentloaded")
-    status = answer.status if answer else 200
+    status = await _gone_to(tab, url)
     await _past_walls(site, web, tab, status)
     if status in (404, 410):
         raise Permanent(Reason.NOT_FOUND if status == 404 else Reason.GONE, f"no such page: HTTP {status} from {url}")
+    if status >= 500:
+        raise Transient(Reason.SERVER_ERROR, f"HTTP {status} from {url}")
+
+
+async def _gone_to(tab: Tab, url: str) -> int:
+    """The status of a page, which is the tab's now. Errors without a page of their own are none to the browser."""
+    from playwright.async_api import Error
+
+    statuses = [200]
+
+    def note(answer: Response) -> None:
+        if answer.request.is_navigation_request() and not answer.request.frame.parent_frame:
+            statuses.append(answer.status)
+
+    tab.on("response", note)
+    try:
+        await tab.goto(url, wait_until="domcontentloaded")
+    except Error:
+        if statuses[-1] < 400:
+            raise
+        with suppress(Error):  # what the browser shows instead
+            await tab.wait_for_url(lambda at: at.startswith("chrome-error:"), timeout=1000 * ERROR_SECONDS)
+    finally:
+        tab.remove_listener("response", note)
+    return statuses[-1]
 
 
 async def down(
@@ -81,38 +113,79 @@ async def down(
     from playwright.async_api import Error
     from playwright.async_api import TimeoutError as TooSlow
 
-    idle = 0
+    idle, traffic = 0, Traffic(site, tab)
     while idle < ENDS:
         try:
-            await _past_walls(site, web, tab)
+            await _past_walls(site, web, tab, traffic.status)
             found = await gather()
             if enough():
                 return
+            traffic.turn()
             before = await tab.evaluate("document.documentElement.scrollHeight")
             await asyncio.sleep(SLOWER * web.settings.delay)
             await tab.evaluate(SCROLL)
             if await (button := tab.locator(MORE).locator("visible=true")).count():
                 await button.first.click()
-            idle = 0 if found or await _grows(tab, before) else idle + 1
+            idle = 0 if found or await _grows(tab, before, traffic, web.settings.timeout) else idle + 1
         except TooSlow:
             raise
         except Error:  # the page goes elsewhere; where to is seen next
             idle += 1
             with suppress(Error):
                 await tab.wait_for_load_state("domcontentloaded")
+    if traffic.status >= 500:
+        raise Transient(Reason.SERVER_ERROR, f"the list breaks off: HTTP {traffic.status} from {site.name}")
 
 
-async def _grows(tab: Tab, before: int) -> bool:
-    """Whether the page gets longer than it was, in the time that this may take."""
-    from playwright.async_api import TimeoutError as TooSlow
+class Traffic:
+    """What a tab's scripts ask their site for."""
 
-    with suppress(TooSlow):
-        await tab.wait_for_function(GROWN, arg=before, timeout=1000 * STEP_SECONDS / ENDS)
-        return True
+    def __init__(self, site: Site, tab: Tab) -> None:
+        self.status = 0  # of the last answer, where it is an error
+        self._site = site
+        self._open: set[Request] = set()
+        self._before: set[Request] = set()
+        tab.on("request", self._asked)
+        tab.on("response", self._answered)
+        tab.on("requestfinished", self._ended)
+        tab.on("requestfailed", self._ended)
+
+    def turn(self) -> None:
+        """A new step: what is open by now, such as a channel for news, is waited for no more."""
+        self._before = set(self._open)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something that was asked for since has not come."""
+        return bool(self._open - self._before)
+
+    def _asked(self, request: Request) -> None:
+        if request.resource_type in DATA and self._site.serves(host_of(request.url)):
+            self._open.add(request)
+
+    def _ended(self, request: Request) -> None:
+        self._open.discard(request)
+
+    def _answered(self, response: Response) -> None:
+        if response.request in self._open:
+            self.status = response.status if response.status >= 400 else 0
+
+
+async def _grows(tab: Tab, before: int, traffic: Traffic, limit: float) -> bool:
+    """Whether the page gets longer than it was, once what it asked for has come; `limit` in seconds."""
+    end, quiet = time.monotonic() + limit, time.monotonic() + QUIET_SECONDS
+    while time.monotonic() < min(end, quiet):
+        if await tab.evaluate(GROWN, before):
+            return True
+        if traffic.waits:
+            quiet = time.monotonic() + QUIET_SECONDS
+        await asyncio.sleep(LOOK_SECONDS)
     return False
 
 
 async def _past_walls(site: Site, web: Web, tab: Tab, status: int = 200) -> None:
+    if status == 429:
+        raise Transient(Reason.RATE_LIMITED, f"{site.name} wants to be asked less often (HTTP 429); try again later")
     wall, puzzle = "", await captcha(tab)
     if puzzle or status == 999 or CHECKPOINT.match(tab.url):
         wall = "blocked"

@@ -23,8 +23,9 @@ def is_ours(path: str) -> bool:
 
 @crawler("linkedin", "linkedin.com", ".linkedin.com", path=is_ours)
 async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
-    """The posts of a profile, newest first, `expand` or `TWIN_POSTS_PER_RUN` of them at most; one post; one article."""
-    from llm_twin.collect.linkedin_walk import article_at, article_of, post_at, posts_of
+    """The posts and articles of a profile, the newest `expand` or `TWIN_POSTS_PER_RUN`; one post; one article."""
+    from llm_twin.collect.linkedin_articles import article_at, article_link, article_of
+    from llm_twin.collect.linkedin_walk import post_at, posts_of
 
     path = urlsplit(link.url).path
     if profile := PROFILE.match(path):
@@ -33,7 +34,7 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     elif POST.match(path):
         yield await post_at(link, web)
     elif web.signed.session("linkedin.com"):
-        if found := await article_at(link.url.partition("?")[0], link, web):
+        if found := await article_at(article_link(link.url), link, web):
             yield found
     else:
         yield await web.read(article_of, await fetch_html(link.url, web), link)

@@ -15,7 +15,7 @@ from llm_twin.collect.extract import Extraction, describe, extract
 from llm_twin.collect.gists import with_gists
 from llm_twin.collect.markdown import without_marks
 from llm_twin.collect.medium_lists import add_shown, post_id, stories, without_source
-from llm_twin.collect.medium_state import VERSION, Entity, State, body, moment
+from llm_twin.collect.medium_state import RESPONSE_TO, VERSION, Entity, State, body, is_response, moment
 from llm_twin.collect.sites.article import document, read
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import Document, Link
@@ -92,7 +92,9 @@ def feed_of(url: str) -> str:
 
 @parser("medium", recognises=recognises)
 def parse(page: Page, link: Link) -> Document:
-    """The story that a page shows. Raises `Permanent(PAYWALL)` when the page has only its opening."""
+    """The story that a page shows. Raises `Permanent(PAYWALL)` when the page has only its opening, and
+    `Permanent(RESPONSE)` for an answer to another story that nobody but a list has named.
+    """
     found = describe(page.text, page.url)
     named = [post_id(page.url), post_id(found.canonical or ""), *APP_POST.findall(page.text)[:1]]
     state = State.of(page.text)
@@ -103,9 +105,11 @@ def parse(page: Page, link: Link) -> Document:
         if not any(named) and is_list(urlsplit(page.url).path):
             raise Permanent(Reason.LIST_PAGE, "a Medium profile or list: collect its stories with --expand")
         return document(page, link, _without_state(page), "medium")
+    answered = is_response(post)
+    if answered and link.listed:
+        raise Permanent(Reason.RESPONSE, "an answer to another story; collected where its own link is given")
     _refuse_openings(state, post)
     markdown = body(state, post)
-    answered = state.follow(post.get("inResponseToPostResult"))
     return document(
         page,
         link,
@@ -121,7 +125,7 @@ def parse(page: Page, link: Link) -> Document:
             }
         ),
         "medium",
-        {"parser": VERSION, "description": None} | _metadata(state, post, answered),
+        {"parser": VERSION, "description": None} | _metadata(state, post),
     )
 
 
@@ -143,7 +147,8 @@ def _refuse_openings(state: State, post: Entity) -> None:
         raise Permanent(Reason.PAYWALL, told)
 
 
-def _metadata(state: State, post: Entity, answered: Entity) -> dict[str, Any]:
+def _metadata(state: State, post: Entity) -> dict[str, Any]:
+    answered = next((found for name in RESPONSE_TO if (found := state.follow(post.get(name)))), {})
     updated = moment(post.get("latestPublishedAt"))
     return {
         "post_id": post.get("id"),
@@ -152,6 +157,6 @@ def _metadata(state: State, post: Entity, answered: Entity) -> dict[str, Any]:
         "publication": state.follow(post.get("collection")).get("name"),
         "series": state.follow(post.get("sequence")).get("title"),
         "updated_at": updated.isoformat() if updated else None,
-        "response": True if answered else None,
+        "response": True if is_response(post) else None,
         "response_to": answered.get("mediumUrl") or answered.get("id"),
     }

@@ -1,0 +1,115 @@
+"""LinkedIn's long-form articles: the tab that lists a profile's own, and each one as a document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from llm_twin.collect.archives.linkedin import published
+from llm_twin.collect.extract import describe, extract
+from llm_twin.collect.linkedin_kept import changed
+from llm_twin.collect.linkedin_posts import ARTICLE, OWNER
+from llm_twin.collect.pages import Page
+from llm_twin.collect.sessions.sites import SITES
+from llm_twin.collect.sessions.walking import down, step, walk
+from llm_twin.collect.sites.article import document
+from llm_twin.documents import Document, Link, now
+from llm_twin.errors import Permanent, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.async_api import Page as Tab
+
+    from llm_twin.collect.web import Web
+
+VERSION = "linkedin article 1"
+LINKEDIN = SITES["linkedin"]
+TAB = "https://www.linkedin.com/in/{}/recent-activity/articles/"
+# Links to articles with the post that each stands in; what stands at the side of the page is of others.
+LISTED = """pattern => [...(document.querySelector('main') || document.body).querySelectorAll('a[href*="/pulse/"]')]
+  .filter(link => !link.closest('aside, nav, footer'))
+  .map(link => [link.href.split(/[?#]/)[0], link.closest('[data-urn], [data-id]')])
+  .filter(([link]) => new RegExp(pattern).test(link))
+  .map(([link, post]) => [link, post ? post.dataset.urn || post.dataset.id || '' : ''])"""
+
+
+async def listed(
+    handle: str, web: Web, tab: Tab, enough: Callable[[dict[str, datetime | None]], bool]
+) -> dict[str, datetime | None]:
+    """The links of a profile's own articles with the dates of their posts, as its tab lists them, newest first.
+
+    Raises `Permanent` at a wall, and `Permanent(LAYOUT_CHANGED)` where there are articles and no link leads to one.
+    """
+    found: dict[str, datetime | None] = {}
+    try:
+        await step(LINKEDIN, web, tab, TAB.format(handle))
+    except Permanent as error:
+        if error.reason in (Reason.NOT_FOUND, Reason.GONE):  # of a profile without articles
+            return found
+        raise
+
+    async def gather() -> int:
+        before = len(found)
+        for link, urn in await tab.evaluate(LISTED, ARTICLE.pattern):
+            found.setdefault(article_link(str(link)), published(str(urn)))
+        return len(found) - before
+
+    await down(LINKEDIN, web, tab, gather, lambda: enough(found))
+    source = "" if found or await tab.locator("a[href*='/pulse/']").count() else await tab.content()
+    if "linkedin.com/pulse/" in source:
+        raise changed(web, handle, TAB.format(handle), source, "articles")
+    return found
+
+
+async def article_at(
+    url: str, link: Link, web: Web, tab: Tab | None = None, handle: str = "", *, own: bool = False
+) -> Document | None:
+    """A long-form article, in a tab that is there or in one of its own.
+
+    With `handle`, None where it is somebody else's. `own`: it is theirs unless the page says otherwise.
+    """
+    if tab is None:
+        async with walk(LINKEDIN, web, url) as new:
+            return await article_at(url, link, web, new)
+    if tab.url.partition("?")[0] != url:
+        await step(LINKEDIN, web, tab, url)
+    if handle and not _is_of(handle, await _author(tab), own):
+        return None
+    page = Page(url, 200, {"content-type": "text/html; charset=utf-8"}, now(), (await tab.content()).encode())
+    return await web.compute(article_of, page, link)
+
+
+async def _author(tab: Tab) -> str:
+    """Whose profile the page names first, above the text; "" where it names none."""
+    links = tab.locator("main a[href*='/in/'], article a[href*='/in/']")
+    return str(await links.first.get_attribute("href") or "") if await links.count() else ""
+
+
+def _is_of(handle: str, profile: str, own: bool) -> bool:
+    named = OWNER.search(profile)
+    return unquote(named[1]).lower() == handle.lower() if named else own
+
+
+def article_link(link: str) -> str:
+    """The link of an article as LinkedIn's data export writes it."""
+    return f"https://www.linkedin.com{urlsplit(link).path.rstrip('/')}"
+
+
+def article_of(page: Page, link: Link) -> Document:
+    """A long-form article without the page around it. Raises `Permanent`."""
+    from lxml.html import tostring
+
+    from llm_twin.collect.archives.plain import body_of
+    from llm_twin.collect.extract_trees import select
+
+    tree = body_of(page.text)
+    for part in select(tree, "//code | //style | //header[not(ancestor::article)] | //nav | //aside"):
+        part.drop_tree()
+    for part in select(tree, "//script[not(@type='application/ld+json')]"):
+        part.drop_tree()
+    found = extract(str(tostring(tree, encoding="unicode")), page.url)
+    told = describe(page.text, page.url)
+    update = {"kind": "article", "canonical": page.url, "published_at": told.published_at or found.published_at}
+    return document(page, link, found.model_copy(update=update), "linkedin", {"parser": VERSION})
