@@ -7,8 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ZENML := .venv-zenml
 # uv takes 5 seconds where pip takes over 60; pip steps in where only pip knows the way to the packages.
 install = { $(BIN)/uv pip install --quiet --python $(1)/bin/python $(2) 2>/dev/null || $(PIP) --python $(1)/bin/python install $(2); }
-COMPILE := $(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --quiet \
+LOCKED := --universal --python-version 3.11 --quiet \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade
+COMPILE := $(BIN)/uv pip compile pyproject.toml --group dev $(LOCKED)
+EXTRA := import sys, tomllib; print(*tomllib.load(sys.stdin.buffer)["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
 
 .PHONY: help setup zenml browser demo test lock clean
 
@@ -61,10 +63,11 @@ test: setup zenml browser  ## Tests, lint, types and import contracts
 	@$(ZENML)/bin/pytest tests/orchestrate > $(ZENML)/tests.log 2>&1 & \
 	$(BIN)/pytest; twin=$$?; wait $$!; zenml=$$?; cat $(ZENML)/tests.log; exit $$((twin | zenml))
 
-lock:  ## Renew requirements.lock and requirements-zenml.lock
+lock:  ## Renew requirements.lock, requirements-zenml.lock and requirements-browser.lock
 	$(BIN)/python -m pip install --quiet uv
 	$(COMPILE) --extra parquet --extra offline -o requirements.lock
 	$(COMPILE) --group stacks --extra zenml --extra offline -o requirements-zenml.lock
+	$(BIN)/python -c '$(EXTRA)' login < pyproject.toml | $(BIN)/uv pip compile - -c requirements.lock $(LOCKED) -o requirements-browser.lock
 
 clean:  ## Remove what was installed and cached here
 	rm -rf $(VENV) $(ZENML) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
