@@ -23,7 +23,7 @@ class PackedOutcomes(Sequence[Outcome]):
     def extend(self, outcomes: Iterable[Outcome]) -> None:
         """Add outcomes."""
         for outcome in outcomes:
-            self._last.append(storable(outcome).model_dump_json(exclude_defaults=True))
+            self._last.append(_json(outcome))
             if len(self._last) == BLOCK:
                 self._blocks.append(zlib.compress("\n".join(self._last).encode(), 1))
                 self._last = []
@@ -50,3 +50,10 @@ class PackedOutcomes(Sequence[Outcome]):
         if found is None:
             raise IndexError(index)
         return found
+
+
+def _json(outcome: Outcome) -> str:
+    try:
+        return outcome.model_dump_json(exclude_defaults=True)
+    except ValueError:  # halves of characters, as broken exports hold them
+        return storable(outcome).model_dump_json(exclude_defaults=True)

@@ -9,7 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from archive_samples import LINKEDIN, MEDIUM, MEDIUM_POST, NOTION, SAMPLES, SUBSTACK, X, as_folder, as_zip
+from archive_samples import (
+    LINKEDIN,
+    MEDIUM,
+    MEDIUM_POST,
+    NOTION,
+    SAMPLES,
+    SUBSTACK,
+    X,
+    as_folder,
+    as_zip,
+    script,
+    tweet,
+)
 from blog import BREAD, page
 from llm_twin import Settings, Twin
 from llm_twin.cli import cli
@@ -118,6 +130,14 @@ def test_dates_tags_and_subtitles_come_along(tmp_path: Path) -> None:
     assert (medium.metadata["subtitle"], medium.metadata["tags"]) == ("A start", ["Baking"])
     thread = next(each for each in documents_in(read(tmp_path / "x")) if each.metadata.get("thread"))
     assert thread.metadata["thread"] == ["11", "12"]
+
+
+def test_documents_have_the_language_of_their_text(tmp_path: Path) -> None:
+    german = "Das Brot ist noch nicht fertig, und der Ofen wird für eine Stunde auf die höchste Stufe gestellt."
+    english = "The bread is not done yet, and the oven will be kept at its highest setting for another hour."
+    files = {"data/tweets.js": script("tweets", [tweet(1, german), tweet(2, english), tweet(3, "Ok")])}
+    found = documents_in(read(as_zip(tmp_path / "a.zip", files)))
+    assert [document.language for document in found] == ["de", "en", None]
 
 
 def test_a_single_file_of_an_archive_will_do(tmp_path: Path) -> None:

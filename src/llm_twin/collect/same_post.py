@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from llm_twin.documents import Document, digest
 from llm_twin.warehouse.store import DocumentFilter, Warehouse
 
+PLATFORMS = {"medium", "substack", "linkedin"}
 MEDIUM = re.compile(r"(?:^|[-/])([0-9a-f]{8,12})/?$")
 LINKEDIN = re.compile(r"urn:li:(?:share|ugcPost|activity):\d{15,20}")
 MINUTES = 10  # in which a person does not publish two posts on LinkedIn that begin alike; its two numbers are ms apart
@@ -49,13 +50,11 @@ class SamePosts:
 
     def stored(self, document: Document) -> str | None:
         """The id of the stored document that is this post by another link; None where there is none."""
-        own = list(marks(document))
-        if not own:
+        if document.platform not in PLATFORMS or not (known := self._known(document)):
             return None
-        known = self._known(document)
-        if not known or _short(document.id) in known:
+        if _short(document.id) in known:
             return None
-        return next((known[short] for mark in own if (short := _short(mark)) in known), None)
+        return next((known[short] for mark in marks(document) if (short := _short(mark)) in known), None)
 
     def make_way(self, documents: Iterable[Document]) -> None:
         """Remove what archives brought by other links of these documents, which are about to be stored: collected from

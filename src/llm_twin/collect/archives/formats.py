@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any, NamedTuple, ParamSpec
 
 from llm_twin.collect.archives.container import Archive
+from llm_twin.collect.language import language_of
 from llm_twin.collect.markdown import without_marks
 from llm_twin.documents import Author, Document, Kind
 from llm_twin.errors import LinkError, Permanent, Reason, TwinError, UsageError
@@ -154,6 +155,7 @@ def made(
         title=" ".join(title.split()) or first_line(text),
         text=text.strip("\n"),
         published_at=published_at,
+        language=language_of(text),
         metadata={name: value for name, value in metadata.items() if value not in (None, "", [], ())},
     )
 
