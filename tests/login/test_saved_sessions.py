@@ -251,6 +251,11 @@ def test_a_session_is_forgotten(twin: Run, sites: Played, cookies: Path, home: P
         (("medium", "--check"), "--check goes with --status"),
         (("medium", "--status", "--forget"), "at a time"),
         (("--import-cookies", "nowhere.txt"), "nowhere.txt: no such file"),
+        (
+            ("https://ada:secret-of-ada@blog.example/login",),
+            "https://***@blog.example/login: the link carries a user name",
+        ),
+        (("medium", "--username", " "), "--username needs a name"),
         (("medium", "--username", "ada"), "no password: set TWIN_PASSWORD or TWIN_MEDIUM_PASSWORD"),
     ],
 )
@@ -259,6 +264,7 @@ def test_wrong_usage_is_one_line(words: tuple[str, ...], told: str, twin: Run, s
     assert code == 2
     assert told in err
     assert err.count("\n") == 1
+    assert "secret-of-ada" not in err
 
 
 def test_without_a_screen_there_is_no_window(twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch) -> None:

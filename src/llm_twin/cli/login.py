@@ -68,6 +68,8 @@ def login_command(
         raise click.UsageError("one of --status, --import-cookies, --username and --forget at a time")
     if check and not status:
         raise click.UsageError("--check goes with --status")
+    if username is not None and not username.strip():
+        raise click.UsageError("--username needs a name")
     if not site and not status and not cookies:
         raise click.UsageError("sign in where? Give medium, linkedin or a host; --status shows where you are signed in")
     from llm_twin.collect.sessions import login

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from llm_twin.collect.sessions.cookies import Cookie
 from llm_twin.errors import LinkError, UsageError
-from llm_twin.links import host_of, on_domain, parse_link
+from llm_twin.links import host_of, on_domain, parse_link, without_credentials
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ def site_named(name: str) -> Site:
     try:
         host = host_of(parse_link(link)).removeprefix("www.")
     except LinkError as error:
-        raise UsageError(f"{name}: {error.detail}; give medium, linkedin or a host") from None
+        shown = without_credentials(link) if "@" in link else name
+        raise UsageError(f"{shown}: {error.detail}; give medium, linkedin or a host") from None
     known = site_of(host)
     if known:
         return known
