@@ -177,6 +177,16 @@ def test_responses_that_a_list_names_are_left_out_and_one_that_the_user_names_is
     assert kinds == {story: "article", response: "post"}
 
 
+def test_a_publication_on_a_domain_of_its_own_is_listed_each_story_once(medium: Medium, twin: Run) -> None:
+    stories = [medium.story(OWN, f"gears-{number}-aa11bb22cc{number}", locked=False) for number in range(10, 22)]
+    home = '<meta property="al:android:package" content="com.medium.reader"><h1>Stories of Ada</h1>'
+    medium.played.server.route(OWN, "/", body=f"<!doctype html><html><body>{home}</body></html>")
+    medium.subdomain(OWN, feed=stories[:10], sitemap=[*stories, f"https://{OWN}/about", f"https://{OWN}/tagged/gears"])
+    code, out, err = twin("discover", f"https://{OWN}/", "--json")
+    assert code == 0, err
+    assert [each["link"] for each in json.loads(out)["items"]] == stories
+
+
 @pytest.mark.usefixtures("browser")
 def test_a_profile_is_listed_to_its_end(medium: Medium, twin: Run, sites: Played) -> None:
     medium.profile(stories=47)

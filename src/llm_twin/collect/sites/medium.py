@@ -53,9 +53,10 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
 
 
 @expander("medium", "medium.com", ".medium.com", path=is_list)
+@expander("medium", recognises=recognises, path=is_list)
 async def expand(url: str, web: Web, findings: Findings) -> None:
     """The stories of a profile, publication or tag: from its feed, which holds ten; then, where more are wanted, from
-    the sitemap that a profile with a subdomain of its own has, and from the page, scrolled down in a browser.
+    the sitemap that a subdomain or a domain of its own has, and from the page, scrolled down in a browser.
     """
     address = feed_of(url)
     feed = await web.compute(read_feed, await web.get(address), False)  # stories may lie on domains of publications
