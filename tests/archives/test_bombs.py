@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from archive_samples import LINKEDIN, as_folder, as_zip, wxr_item
-from llm_twin.collect.archives import container, feed
+from llm_twin.collect.archives import container, feed, formats
 from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, format_of, items_of
 from llm_twin.documents import Author, Document
@@ -80,6 +80,14 @@ def test_a_field_without_an_end_is_one_failure(tmp_path: Path) -> None:
     assert isinstance(broken, Broken)
     assert broken.error.detail == "row 1 is damaged: field larger than field limit (131072)"
     assert isinstance(document, Document)
+
+
+def test_an_archive_of_nothing_that_can_be_read_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "MOST_BROKEN", 100)
+    (tmp_path / "Shares.csv").write_text("Date,ShareLink,ShareCommentary\n" + "x\n" * 1000)
+    says = "Shares.csv: 100 of its items can't be read, the last: row 100 is damaged: 1 of 3 columns"
+    with pytest.raises(UsageError, match=says):
+        read(tmp_path / "Shares.csv")
 
 
 def test_a_feed_that_goes_on_without_a_post_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

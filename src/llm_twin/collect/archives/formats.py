@@ -24,6 +24,7 @@ from llm_twin.errors import LinkError, Permanent, Reason, TwinError, UsageError
 Arguments = ParamSpec("Arguments")
 
 TITLE_LENGTH = 80  # characters of the first line, for what has no title
+MOST_BROKEN = 10_000  # items of an archive that can't be read before the rest is not tried
 # For what was never published anywhere. `.invalid` is never a host (RFC 2606).
 NO_SITE = "https://notes.invalid/"
 
@@ -104,8 +105,17 @@ def format_of(archive: Archive) -> Format:
 
 
 def items_of(archive: Archive, found: Format, wanted: Wanted) -> Iterator[Item]:
-    """Everything in an archive: what its reader finds, and a `Left` for each file that is not even looked at."""
-    yield from found.read(archive, wanted)
+    """Everything in an archive: what its reader finds, and a `Left` for each file that is not even looked at.
+
+    Raises `UsageError` where there is no end to what can't be read.
+    """
+    broken = 0
+    for item in found.read(archive, wanted):
+        yield item
+        if isinstance(item, Broken) and (broken := broken + 1) >= MOST_BROKEN:
+            raise UsageError(
+                f"import: {archive.path}: {broken:,} of its items can't be read, the last: {item.error.detail}"
+            )
     for why, count in archive.refused.items():
         yield from (Left(archive.name, why) for _ in range(count))
     for path in archive.members:

@@ -105,7 +105,7 @@ def rows(lines: Iterable[str], *required: str) -> Iterator[tuple[int, dict[str, 
     """
     reader = csv.reader(lines)
     header: list[str] = []
-    number = 0
+    number = needed = 0
     while True:
         try:
             row = next(reader, None)
@@ -119,12 +119,16 @@ def rows(lines: Iterable[str], *required: str) -> Iterator[tuple[int, dict[str, 
         if not header:
             cells = [cell.strip().lstrip("\ufeff") for cell in row]
             if set(required) <= set(cells):
-                header = cells
+                header, needed = cells, 1 + max(cells.index(name) for name in required)
             elif reader.line_num > HEADER_WITHIN:
                 break
             continue
         if any(cell.strip() for cell in row):
             number += 1
+            if len(row) < needed:
+                told = f"row {number} is damaged: {len(row)} of {len(header)} columns"
+                yield number, Permanent(Reason.BAD_DATA, told)
+                continue
             yield number, {name: cell.replace("\0", "") for name, cell in zip(header, row, strict=False)}
     if not header:
         raise Permanent(Reason.BAD_DATA, f"no columns {', '.join(required)} in it")
