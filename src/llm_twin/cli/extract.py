@@ -9,7 +9,7 @@ import click
 from llm_twin.cli.common import opened, print_json, standard_options
 
 if TYPE_CHECKING:
-    from llm_twin.collect.explain import Opinion
+    from llm_twin.collect.explain import Explanation
     from llm_twin.documents import Document
 
 OWN_DATA = ("medium", "substack")  # platforms whose pages carry their text as data
@@ -20,7 +20,12 @@ OWN_DATA = ("medium", "substack")  # platforms whose pages carry their text as d
 @click.option("--url", default="", help="Where a saved page came from; links in it are resolved against it.")
 @click.option("--markdown", is_flag=True, help="The bare Markdown, for a pipe.")
 @click.option("--text", "plain", is_flag=True, help="The bare words, without marks.")
-@click.option("--explain", "why", is_flag=True, help="Each block of the page: kept or not, how likely, and why.")
+@click.option(
+    "--explain",
+    "why",
+    is_flag=True,
+    help="Whose word was taken for title, author, date and language; each block: kept or not, and why.",
+)
 @standard_options
 def extract_command(source: str, url: str, markdown: bool, plain: bool, why: bool, as_json: bool, quiet: bool) -> None:
     """Show what would be stored of a page.
@@ -42,17 +47,13 @@ def extract_command(source: str, url: str, markdown: bool, plain: bool, why: boo
         raise click.UsageError("--explain goes with --json or alone")
     with opened(quiet=quiet) as twin:
         document = twin.extract(source, url)
-    opinions = _opinions(document) if why else None
+    explained = _explanation(document) if why else None
     if as_json:
-        explained = {} if opinions is None else {"explained": [opinion.model_dump() for opinion in opinions]}
-        print_json(document.model_dump(exclude={"id", "author", "author_id", "revision"}) | explained)
-    elif opinions is not None:
-        for opinion in opinions:
-            mark = "+" if opinion.kept else "-"
-            note = f"  ({opinion.because})" if opinion.because else ""
-            line = f"{mark} {opinion.likelihood:.2f} {opinion.element:<20} {opinion.begins}{note}"
-            click.echo(show.printable(line))
-        if not opinions:
+        more = {} if explained is None else explained.model_dump()
+        print_json(document.model_dump(exclude={"id", "author", "author_id", "revision"}) | more)
+    elif explained is not None:
+        show.show_explanation(explained)
+        if not explained.explained:
             click.echo(
                 "no blocks were judged: the page's own marks or its platform's data say what the text is", err=True
             )
@@ -61,19 +62,21 @@ def extract_command(source: str, url: str, markdown: bool, plain: bool, why: boo
     elif plain:
         click.echo(_plain(document))
     else:
-        show.show_document(document)
+        byline = str(document.metadata.get("byline") or "")
+        show.show_document(document.model_copy(update={"author": byline}))
 
 
-def _opinions(document: Document) -> list[Opinion]:
-    """What was decided of the blocks of the page that a document was read from."""
-    from llm_twin.collect.explain import explain
+def _explanation(document: Document) -> Explanation:
+    """What was decided of the metadata and the blocks of the page that a document was read from."""
+    from llm_twin.collect.explain import Explanation, explain, explain_metadata
     from llm_twin.collect.pages import Page
 
     raw = document.raw
-    if raw is None or document.platform in OWN_DATA:
-        return []
+    if raw is None:
+        return Explanation()
     page = Page(url=raw.url, status=raw.status, headers=raw.headers, fetched_at=raw.fetched_at, body=raw.body)
-    return explain(page.text, raw.url)
+    blocks = () if document.platform in OWN_DATA else explain(page.text, raw.url)
+    return Explanation(metadata_explained=explain_metadata(page.text, raw.url, document), explained=blocks)
 
 
 def _plain(document: Document) -> str:

@@ -16,6 +16,7 @@ from rich.table import Table
 from llm_twin.documents import Document, DomainCount, Explanation, Hit, Outcome, Passage, Report, Run
 
 if TYPE_CHECKING:
+    from llm_twin.collect.explain import Explanation as ExtractionExplanation
     from llm_twin.indexing import IndexPlan
     from llm_twin.warehouse.queue import Backlog
 
@@ -215,6 +216,22 @@ def exit_code(report: Report) -> int:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def show_explanation(explained: ExtractionExplanation) -> None:
+    """Whose word was taken for each piece of metadata, and what the others say; then each block, kept or not."""
+    out = console()
+    for verdict in explained.metadata_explained:
+        why = ": ".join(words for words in (verdict.source, verdict.because) if words)
+        out.print(f"[bold]{verdict.field:<13}[/] {escape(verdict.value or 'none')}  [dim]{escape(why)}[/]")
+        for said in verdict.others:
+            out.print(f"{'':<13} [dim]{escape(f'{said.value}  {said.source}')}[/]")
+    if explained.metadata_explained:
+        out.print()
+    for block in explained.explained:
+        note = f"  ({block.because})" if block.because else ""
+        line = f"{block.likelihood:.2f} {block.element:<20} {block.begins}{note}"
+        out.print(f"[green]+[/] {escape(line)}" if block.kept else f"[dim]- {escape(line)}[/]")
 
 
 def show_document(document: Document) -> None:

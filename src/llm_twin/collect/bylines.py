@@ -6,8 +6,11 @@ A name that is the site's or an organisation's counts only where no person is na
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from llm_twin.collect.claims import Claims
 from llm_twin.collect.dates import WRITTEN
 from llm_twin.collect.extract_trees import select
 from llm_twin.collect.near_heading import OTHERS, Run
@@ -97,20 +100,40 @@ def find_author(
     runs: list[Run],
     title: str,
     known: Names,
+    claims: Claims,
 ) -> str | None:
     """The names, joined by `; `. `structured`: what the article's data give as author, best first."""
     by_id = {node["@id"]: node for node in nodes if isinstance(node.get("@id"), str) and "name" in node}
-    told = [names for names in (structured_names(value, by_id) for value in structured) if names]
+    told = [("JSON-LD author", structured_names(value, by_id)) for value in structured]
     several = [_plain(tag.get("content")) for tag in select(tree, "//meta[@name='citation_author']")]
-    told += [[name for name in several if name], *([text] for tag in META if (text := _plain(meta.get(tag, ""))))]
-    persons = [names for names in told if any(_is_person(name, known) for name in names)]
-    if persons:
-        return "; ".join(persons[0])
-    seen = _seen(runs, title, known) or _elsewhere(tree, known) or _signed(tree, known) or _unmarked(tree, runs)
-    if seen:
-        return "; ".join(seen)
-    told = [[name for name in names if fold(name) not in NO_NAME] for names in told]
-    return next(("; ".join(names) for names in told if names), None)
+    told += [("meta citation_author", [name for name in several if name])]
+    told += [(f"meta {tag}", [text]) for tag in META if (text := _plain(meta.get(tag, "")))]
+    visible: tuple[tuple[str, Callable[[], list[str]]], ...] = (
+        ("byline by the heading", partial(_seen, runs, title, known)),
+        ("the one name marked as an author's", partial(_elsewhere, tree, known)),
+        ("the one line that says who wrote it", partial(_signed, tree, known)),
+        ("name below the heading", partial(_unmarked, tree, runs)),
+    )
+    found = ""
+    for source, names in told:
+        claims.add("author", source, "; ".join(names))
+        if not found and any(_is_person(name, known) for name in names):
+            found = "; ".join(names)
+            claims.believe("author", source, "data that name a person")
+    for source, look in visible:
+        if found and not claims.thorough:
+            return found
+        names = look()
+        claims.add("author", source, "; ".join(names))
+        if names and not found:
+            found = "; ".join(names)
+            claims.believe("author", source, "no data name a person")
+    for source, names in () if found else told:
+        if named := [name for name in names if fold(name) not in NO_NAME]:
+            claims.add("author", source, "; ".join(named))
+            claims.believe("author", source, "nobody else is named")
+            return "; ".join(named)
+    return found or None
 
 
 def structured_names(value: object, by_id: dict[str, dict[str, Any]]) -> list[str]:

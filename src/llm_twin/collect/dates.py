@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from llm_twin.collect.claims import Claims
 from llm_twin.collect.extract_trees import has_class, select
 from llm_twin.collect.near_heading import Run
 
@@ -34,6 +35,7 @@ TAGS = (
     "date",
     "ms.date",
 )
+SHOWN, UPDATE, PUBLISHED_TIME = "date by the heading", "update by the heading", "time marked as published"
 MARKED = f"//time[{has_class('dt-published')} or @itemprop='datePublished' or @pubdate]"
 CHANGES = ("article:modified_time", "og:updated_time", "datemodified")
 PUBLISHED = re.compile(r"publish|posted|dt-published|pubdate|datePublished|created", re.I)
@@ -53,7 +55,13 @@ LINE = 120  # characters of a line that holds a date and is no sentence of the t
 
 
 def find_published(
-    tree: HtmlElement, structured: list[object], modified: list[object], meta: dict[str, str], runs: list[Run], url: str
+    tree: HtmlElement,
+    structured: list[object],
+    modified: list[object],
+    meta: dict[str, str],
+    runs: list[Run],
+    url: str,
+    claims: Claims,
 ) -> datetime | None:
     """The best that there is, in the time zone that the page gives; a day alone has no zone.
 
@@ -61,19 +69,28 @@ def find_published(
     page was moved to a new system.
     """
     stated = (
-        *structured,
-        *(meta.get(tag) for tag in TAGS),
-        *(time.get("datetime") for time in select(tree, MARKED)[:2]),
+        *(("JSON-LD datePublished", value) for value in structured),
+        *((f"meta {tag}", meta.get(tag)) for tag in TAGS),
+        *((PUBLISHED_TIME, time.get("datetime")) for time in select(tree, MARKED)[:2]),
     )
-    told = next((found for found in map(moment, stated) if found), None)
+    told = [(source, found) for source, value in stated if (found := moment(value))]
     shown, updated = _by_the_heading(runs)
+    changes = [found for found in map(moment, (*modified, *(meta.get(tag) for tag in CHANGES))) if found]
+    options = [*told, *((SHOWN, found) for found in shown), *((UPDATE, found) for found in updated)]
+    because = "the first that is stated" if told else "no data tell it"
     if told and len({found.date() for found in shown}) == 1:
-        changes = [found for found in map(moment, (*modified, *(meta.get(tag) for tag in CHANGES))) if found]
-        if all(abs((shown[0].date() - other.date()).days) > 1 for other in (told, *changes)):
-            return shown[0]
-    if found := told or next(iter(shown), None):
-        return found
-    return next(iter(updated), None) or _searched(tree, url)
+        others = (told[0][1], *changes)
+        if all(abs((shown[0].date() - other.date()).days) > 1 for other in others):
+            options.insert(0, (SHOWN, shown[0]))
+            because = "readers see it, and nothing calls it an update"
+    if (not options or claims.thorough) and (found := _searched(tree, url)):
+        options.append(("htmldate, or the only day in a short line", found))
+    for source, found in options:
+        claims.add("published_at", source, found.isoformat())
+    if not options:
+        return None
+    claims.believe("published_at", options[0][0], because)
+    return options[0][1]
 
 
 def moment(value: object) -> datetime | None:

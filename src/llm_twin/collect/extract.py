@@ -8,7 +8,10 @@ left. Where nothing is found, the page's own `<article>`, `<main>` or JSON-LD
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Callable
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin
 
@@ -17,24 +20,33 @@ from pydantic import Field
 from llm_twin.collect.content import content_of
 from llm_twin.collect.extract_metadata import Metadata, read_metadata
 from llm_twin.collect.extract_trees import flatten_code, has_class, parse, select
+from llm_twin.collect.language import language_for
 from llm_twin.collect.markdown import markdown_of, plain_of
+from llm_twin.collect.not_articles import not_article
 from llm_twin.collect.pages import Page
+from llm_twin.collect.walls import wall
 from llm_twin.documents import Value, now
+from llm_twin.errors import Reason
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 logger = logging.getLogger(__name__)
 
-EXTRACTOR = "3"  # another one whenever results change: pages that did not change are read again then
+EXTRACTOR = "4"  # another one whenever results change: pages that did not change are read again then
+# Letters and digits. A handful of words has more; counted in characters because not all scripts put spaces.
+MIN_LETTERS = {"article": 20, "post": 1}
+PARTLY = {Reason.PAYWALL, Reason.LOGIN_REQUIRED}  # of such pages an opening can be read
 NOT_CONTENT = ("script", "style", "noscript", "template", "nav", "footer", "aside", "form", "button", "svg", "dialog")
 
 
 class Extraction(Value):
-    """What a page says. Empty `text` means that nothing was found, for instance because JavaScript draws the page."""
+    """What a page says. Where it is no article, `reason` tells why, and `text` is what could be read, or empty."""
 
     text: str = Field(repr=False)  # plain, no Markdown marks
     markdown: str = Field(repr=False)
+    reason: Reason | None = None  # blocked, login_required, paywall, not_found, list_page, empty, not_html
+    detail: str = ""  # the reason in words
     title: str = ""
     author: str | None = None
     published_at: datetime | None = None  # as the page says it, in its own time zone
@@ -45,28 +57,55 @@ class Extraction(Value):
 
 
 def extract(html: bytes | str, url: str) -> Extraction:
-    """The article or post that `html`, fetched from `url`, shows. Never raises, whatever the bytes."""
-    return _guarded(html, url, with_text=True)
+    """The article or post that `html`, fetched from `url`, shows, or why it shows none. Never raises."""
+    headers = {} if isinstance(html, bytes) else {"content-type": "text/html; charset=utf-8"}
+    body = html if isinstance(html, bytes) else html.encode("utf-8", "replace")
+    page = Page(url=url, status=200, headers=headers, fetched_at=now(), body=body)
+    return _guarded(page.url, lambda: refused(*why) if (why := wall(page)) else _read(page))
 
 
-def describe(html: bytes | str, url: str) -> Extraction:
+def extract_page(page: Page) -> Extraction:
+    """The same for a page that is known to be no wall (see `walls.py`). Never raises."""
+    return _guarded(page.url, lambda: _read(page))
+
+
+def describe(html: str, url: str) -> Extraction:
     """The metadata alone, for pages whose text is read from elsewhere: five times as fast. Never raises."""
-    return _guarded(html, url, with_text=False)
+    return _guarded(url, lambda: _extract(html, url, with_text=False))
 
 
-def _guarded(html: bytes | str, url: str, with_text: bool) -> Extraction:
+def refused(reason: Reason, detail: str) -> Extraction:
+    """A page of which nothing can be read."""
+    return Extraction(text="", markdown="", reason=reason, detail=detail)
+
+
+def _guarded(url: str, read: Callable[[], Extraction]) -> Extraction:
     try:
-        if isinstance(html, bytes):
-            html = Page(url=url, status=200, headers={}, fetched_at=now(), body=html).text
-        return _extract(html, url, with_text)
+        return read()
     except MemoryError:  # says more than that nothing was found
         raise
     except Exception as error:  # broken pages break parsers in endless ways; what is found then is: nothing
         logger.warning("nothing extracted from %s: %s", url, type(error).__name__, exc_info=True)
-        return Extraction(text="", markdown="")
+        return refused(Reason.EMPTY, f"nothing could be read: {type(error).__name__}")
 
 
-def _extract(html: str, url: str, with_text: bool) -> Extraction:
+def _read(page: Page) -> Extraction:
+    found = _extract(page.text, page.url)
+    if why := not_article(page, found.text) or next_to_nothing(found):
+        reason, detail = why
+        readable = {} if reason in PARTLY else {"text": "", "markdown": ""}
+        return found.model_copy(update={"reason": reason, "detail": detail, **readable})
+    return found
+
+
+def next_to_nothing(found: Extraction) -> tuple[Reason, str] | None:
+    """Why a text is too short to be one, and a word on it; None for all others."""
+    if len(list(islice(re.finditer(r"[^\W_]", found.text), MIN_LETTERS[found.kind]))) < MIN_LETTERS[found.kind]:
+        return Reason.EMPTY, "next to no text on the page; JavaScript may have to draw it"
+    return None
+
+
+def _extract(html: str, url: str, with_text: bool = True) -> Extraction:
     tree = parse(html)
     if tree is None:
         return Extraction(text="", markdown="")
@@ -88,7 +127,7 @@ def _extract(html: str, url: str, with_text: bool) -> Extraction:
         title=found.title,
         author=found.author,
         published_at=found.published_at,
-        language=found.language,
+        language=language_for(found.language, text) if with_text else found.language,
         description=found.description,
         canonical=found.canonical,
         kind=found.kind,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urljoin, urlsplit
 
 from llm_twin.collect.bylines import find_author
+from llm_twin.collect.claims import Claims
 from llm_twin.collect.dates import find_published
 from llm_twin.collect.dates import moment as moment  # the door for those that read dates elsewhere
 from llm_twin.collect.extract_trees import has_class, select
@@ -48,8 +49,9 @@ class Metadata:
     article_body: str | None
 
 
-def read_metadata(tree: HtmlElement, url: str) -> Metadata:
-    """All metadata of a parsed page."""
+def read_metadata(tree: HtmlElement, url: str, claims: Claims | None = None) -> Metadata:
+    """All metadata of a parsed page. `claims` is told who said what, and who was believed."""
+    claims = claims or Claims()
     nodes = list(_json_ld(tree))
     meta = _meta_tags(tree)
     articles = [node for node in nodes if _types(node) & POSTS or any(map(ARTICLES.match, _types(node)))]
@@ -57,21 +59,24 @@ def read_metadata(tree: HtmlElement, url: str) -> Metadata:
     pages = [node for node in nodes if _types(node) & PAGES]
     known = Names(_sites(nodes, meta), url)
     post = _is_post(tree, nodes, meta)
-    tags = [_text(article.get("headline")), _text(article.get("name"))]
-    tags = [tag for tag in (*tags, meta.get("og:title", ""), meta.get("twitter:title", "")) if tag]
+    tags = [(f"JSON-LD {name}", _text(article.get(name))) for name in ("headline", "name")]
+    tags = [tag for tag in (*tags, *((name, meta.get(name, "")) for name in ("og:title", "twitter:title"))) if tag[1]]
     window = next((_text("".join(map(str, element.itertext()))) for element in tree.iter("title")), "")[:MAX_TITLE]
-    title, heading = find_title(tree, tags, window, known)
+    title, heading = find_title(tree, tags, window, known, claims)
     confirmed = heading is not None and fold(title) == fold(meta.get("og:title", ""))
     runs = runs_near(tree, heading if heading is not None else next(iter(tree.iter("h1")), None))
     told = [*articles, *pages]
     authors = [node.get("author") or node.get("creator") for node in told]
     published, modified = ([node.get(name) for node in told] for name in ("datePublished", "dateModified"))
+    named = title
+    if post and not confirmed:  # its tags name the service and the person; a thread in a forum has a title
+        named = _text(article.get("headline"))[:MAX_TITLE]
+        claims.believe("title", "JSON-LD headline" if named else "", "a post has no other title")
     return Metadata(
-        # The tags of a post name the service and the person, as there is no title; a thread in a forum has one.
-        title=_text(article.get("headline"))[:MAX_TITLE] if post and not confirmed else title,
-        author=find_author(tree, authors, nodes, meta, runs, title, known),
-        published_at=find_published(tree, published, modified, meta, runs, url),
-        language=_language(tree, meta, nodes),
+        title=named,
+        author=find_author(tree, authors, nodes, meta, runs, title, known, claims),
+        published_at=find_published(tree, published, modified, meta, runs, url, claims),
+        language=_language(tree, meta, nodes, claims),
         description=_text(article.get("description")) or _named(meta, "og:description", "description") or None,
         canonical=_canonical(tree, meta, url),
         kind="post" if post else "article",
@@ -139,13 +144,23 @@ def _named(meta: dict[str, str], *names: str) -> str:
     return next((meta[name] for name in names if name in meta and not meta[name].startswith("http")), "")
 
 
-def _language(tree: HtmlElement, meta: dict[str, str], nodes: list[dict[str, Any]]) -> str | None:
+def _language(tree: HtmlElement, meta: dict[str, str], nodes: list[dict[str, Any]], claims: Claims) -> str | None:
     root = tree.getroottree().getroot()
-    told = (root.get("lang"), root.get("xml:lang"), meta.get("og:locale"), *(node.get("inLanguage") for node in nodes))
-    for value in (*told, meta.get("content-language"), meta.get("language")):
+    told = (
+        ("html lang", root.get("lang")),
+        ("html lang", root.get("xml:lang")),
+        ("meta og:locale", meta.get("og:locale")),
+        *(("JSON-LD inLanguage", node.get("inLanguage")) for node in nodes),
+        *((f"meta {name}", meta.get(name)) for name in ("content-language", "language")),
+    )
+    found = None
+    for source, value in told:
         if isinstance(value, str) and (match := re.match(r"([a-z]{2})(?:$|[-_])", value.strip().lower())):
-            return match[1]
-    return None
+            claims.add("language", source, match[1])
+            if found is None:
+                claims.believe("language", source, "the first that is stated")
+            found = found or match[1]
+    return found
 
 
 def _canonical(tree: HtmlElement, meta: dict[str, str], url: str) -> str | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from html import unescape
 
 SHORT = 150  # words of a page that names itself missing in its title or its heading alone
 MOST_PROSE = 120  # words in sentences; menus and lists of other articles may stand around them
 WORD = re.compile(r"\w+")
 FILLERS = {"404", "410", "error", "http", "status", "code", "oops", "ooops", "whoops", "uh", "oh", "sorry", "fehler"}
-FILLERS |= {"erreur", "were", "so", "we", "are", "opps", "hmm", "ouch", "ups", "uups", "huch", "errore"}
+FILLERS |= {"erreur", "were", "so", "we", "are", "opps", "hmm", "ouch", "ups", "uups", "huch", "errore", "erro"}
+FILLERS |= {"oups", "oeps", "hoppsan", "hupsan", "désolé", "hoppla", "leider", "helaas", "lo", "sentimos", "fel"}
 SUBJECT = (
     r"(?:(?:that|this|the|your|requested|a|blog) )*(?:page|article|post|story|content|url|document)(?: you.{1,40}?)?"
 )
@@ -20,9 +22,25 @@ PHRASE = re.compile(
     rf"|{SUBJECT} (?:(?:is|was|has been|may have been) )?(?:removed|deleted|gone|missing|unavailable|moved)"
     rf"|(?:cant|cannot|couldnt|could not|can not|unable to)(?: seem to)? (?:find|locate) {SUBJECT}"
     r"|(?:nothing|no (?:page|article|post|result)s?)(?: was| were)? found(?: here)?|(?:no such|missing) page|not found"
+    r"|(?:this|the|that) (?:page|post|article|link) (?:isnt|is not) available(?: right now)?"
     r"|(?:die |diese )?seite (?:wurde |konnte )?nicht gefunden(?: werden)?|(?:diese )?seite existiert nicht(?: mehr)?"
-    r"|(?:cette )?page (?:introuvable|non trouvée)|página no encontrada|página não encontrada|pagina non trovata"
-    r"|pagina niet gevonden|strona nie (?:została )?znaleziona|ページが見つかりません|页面不存在|страница не найдена"
+    r"|die (?:angeforderte|gesuchte|gewünschte) seite .{1,40}|(?:(?:cette|la) )?page (?:est )?(?:introuvable"
+    r"|non trouvée)"
+    r"|(?:cette|la) page (?:demandée )?nexiste (?:pas|plus)|(?:esta |la )?página no (?:encontrada|existe|disponible)"
+    r"|no se (?:ha encontrado|encontró|encuentra) la página|(?:esta |a )?página não (?:encontrada|existe"
+    r"|foi encontrada)"
+    r"|(?:questa |la )?pagina non (?:trovata|esiste|è stata trovata|disponibile)"
+    r"|(?:die|deze|de) pagina (?:kan niet worden|werd niet|is niet) gevonden|(?:deze )?pagina (?:niet gevonden"
+    r"|bestaat niet)"
+    r"|sidan (?:kunde inte hittas|hittades inte|finns inte)|siden (?:blev ikke fundet|ble ikke funnet|finnes ikke"
+    r"|findes ikke)"
+    r"|sivua ei löyt\w+|strona nie (?:została )?(?:znaleziona|istnieje)|nie znaleziono strony"
+    r"|stránka (?:nebyla )?nenalezena"
+    r"|stránka nebyla nalezena|az oldal nem található|pagina nu a fost găsită"
+    r"|sayfa bulunamad\u0131|η σελίδα δεν βρέθηκε"
+    r"|halaman tidak ditemukan|không tìm thấy trang|страница не (?:найдена|существует)|сторінку не знайдено"
+    r"|(?:お探しの)?ページ(?:が|は)見つかりません(?:でした)?|(?:您访问的|抱歉)?页面(?:不存在|未找到)|找不到(?:页面|頁面|该页面)"
+    r"|(?:요청하신 )?페이지를 찾을 수 없습니다|الصفحة غير موجودة|العمود غير موجود|הדף לא נמצא"
 )
 SEPARATORS = re.compile(r"\s+[|·•»«:/\u2013\u2014-]+\s+|\s*[|·•»«]\s*")
 HEADING = re.compile(r"<h[12]\b[^>]{0,500}>(.{0,500}?)</h[12]", re.S | re.I)
@@ -40,13 +58,19 @@ def says_missing(title: str, source: str) -> str:
     headed = next((heading for heading in headings[:HEADINGS] if _is_phrase(heading)), "")
     if not titled and not headed:
         return ""
-    from llm_twin.collect.not_articles import content_tree, sentences
+    from llm_twin.collect.list_pages import sentences
+    from llm_twin.collect.not_articles import content_tree
 
     tree = content_tree(source)
     if tree is None:
         return titled or headed
     told, prose = len(" ".join(map(str, tree.itertext())).split()), sentences(tree)
     return (titled or headed) if prose < MOST_PROSE and ((titled and headed) or told < SHORT) else ""
+
+
+def line_says_missing(lines: Iterable[str]) -> str:
+    """The line of a page with hardly any other that says that it is missing; empty where there is none."""
+    return next((line for line in lines if _is_phrase(line) and not line.strip().isdigit()), "")
 
 
 def _is_phrase(text: str) -> bool:

@@ -7,17 +7,14 @@ taken for a list is lost. Where they disagree the page is an article.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from itertools import islice, takewhile
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urljoin, urlsplit
 
+from llm_twin.collect.list_pages import HEADINGS, list_page, says_it_is_a_list, text_of
+from llm_twin.collect.missing_pages import line_says_missing
 from llm_twin.collect.tame import tame
-from llm_twin.errors import Permanent, Reason
-from llm_twin.links import same_site
+from llm_twin.errors import Reason
 
 if TYPE_CHECKING:
-    from lxml.etree import _Element
     from lxml.html import HtmlElement
 
     from llm_twin.collect.pages import Page
@@ -26,32 +23,25 @@ LOOKED_AT = 3_000_000  # characters of source; larger pages are taken as they ar
 TEASER_WORDS = 200  # openings have 30 to 180
 PROMPT_WORDS = 20  # of a request to pay or sign in; a sentence of an article is mostly longer
 STUB_WORDS = 40
-ENTRIES = 5  # of a list that nothing but its shape shows
-MARKED_ENTRIES = 3  # of a list that says that it is one
-ENTRY_WORDS = 120  # mean words of an entry; a round-up of products has more to say on each
-FOREWORD = 60  # words of prose outside the entries: a tag's description, a blog's motto
-DATED_LINKS = 8  # of an archive that has titles and dates alone
-HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+SHELL_WORDS = 5  # of content in a page that a script fills
 CHROME = ("script", "style", "noscript", "template", "svg", "nav", "footer", "aside", "form", "dialog")
 
-LOCKED = re.compile(r"""isaccessibleforfree["']?\s*:\s*["']?(?:https?://schema\.org/)?false""", re.I)
+# Where the scripts of React, Next, Nuxt, Vue, Gatsby, Svelte, Ember and Angular put what they draw.
+MOUNT = re.compile(
+    r"""<(?:div|main|section)\b[^>]{0,200}\bid=["']?(?:root|app|__next|__nuxt|___gatsby|react-root|svelte|main-app"""
+    r"""|mount)\b"""
+    r"|<app-root\b|<body\b[^>]{0,300}ember-application",
+    re.I,
+)
+LOCKED = re.compile(
+    r"""isaccessibleforfree["']?(?:\s*:|[^>]{0,100}\bcontent=)\s*["']?(?:https?://schema\.org/)?false""", re.I
+)
 SAYS_ARTICLE = re.compile(
     r"""<meta[^>]{0,200}(?:article:published_time|og:type["'][^>]{0,40}content=["']article["'])"""
     r"""|<meta[^>]{0,100}content=["']article["'][^>]{0,40}og:type""",
     re.I,
 )
 ARTICLE_TYPE = re.compile(r""""@type"\s*:\s*\[?\s*"(?:\w*Article|BlogPosting|Report|Review|HowTo|Recipe)\"""")
-LIST_TYPE = re.compile(r""""@type"\s*:\s*\[?\s*"(?:CollectionPage|SearchResultsPage|Blog)\"""")
-# What WordPress writes on the body of a list: https://developer.wordpress.org/reference/functions/body_class/
-LIST_CLASSES = {"archive", "search-results", "search-no-results"}
-SEARCH_HEADING = re.compile(
-    r"(?:\d+ )?(?:search results?|results? for|you searched for|suchergebnisse|résultats (?:de recherche|pour)"
-    r"|resultados (?:de la búsqueda|de búsqueda|da pesquisa|para)|risultati (?:della ricerca|per)|zoekresultaten)\b",
-    re.I,
-)
-SEARCH_URL = re.compile(
-    r"(?:^|[/&?])(?:search|suche|recherche|buscar|busca|ricerca|zoeken)(?:$|[/=?&])|[?&][sq]=", re.I
-)
 READ_ON = r"(?:continue|keep|finish) reading|read (?:on|more of|(?:the )?(?:full|rest|entire|whole|complete)\b)"
 PAY = re.compile(
     rf"(?:please )?(?:subscribe|become a (?:paid )?(?:subscriber|member)|join|upgrade|buy|pay)\b"
@@ -62,27 +52,56 @@ PAY = re.compile(
     r"|(?:subscriber|member|premium)[- ]?(?:only|exclusive)? (?:content|article|story)$"
     r"|you(?:'|\N{RIGHT SINGLE QUOTATION MARK}| ha)ve (?:reached|used|read) "
     r"(?:your|all|the).{0,30}\bfree (?:article|stor)"
-    r"|(?:jetzt |artikel )?(?:weiterlesen|freischalten) mit\b.{0,30}|dieser (?:artikel|inhalt) ist nur für abonnenten"
-    r"|(?:cet article|la suite) est réservée? aux? abonnés"
-    r"|este (?:contenido|artículo) es (?:exclusivo )?para suscriptores",
+    r"|(?:subscribe|sign up|pay|join|upgrade)\b.{0,20} to (?:unlock|read|view|see)\b"
+    r"|unlock (?:this|the (?:full|rest)) (?:article|story|post)?\b.{0,60}"
+    r"|continue (?:reading )?with a (?:free )?(?:trial|sub)"
+    r"|(?:get|unlock) (?:full |unlimited )?access to (?:this|the (?:full|rest))\b.{0,40}"
+    r"|(?:(?:jetzt |diesen |den )*(?:artikel|text|beitrag) )?(?:weiter ?lesen|freischalten"
+    r"|lesen sie weiter) mit\b.{0,40}"
+    r"|(?:dieser|der) (?:artikel|inhalt|text|beitrag) ist (?:nur|exklusiv|ausschließlich) für .{0,20}(?:abonnent"
+    r"|mitglied)"
+    r"|(?:exklusiv|nur) für (?:unsere )?(?:abonnent|mitglieder|plus)|mit (?:dem )?abo weiter ?lesen"
+    r"|(?:il vous reste .{1,60})?(?:cet article|la suite|ce contenu) est réservée? (?:aux?|à nos) abonnée?s"
+    r"|(?:article|contenu) réservé (?:aux?|à nos) abonnés|abonnez-vous pour (?:lire|continuer|accéder)"
+    r"|est[ea] (?:contenido|artículo|noticia|nota) es .{0,20}(?:suscriptores|socios)"
+    r"|contenido exclusivo para suscriptores"
+    r"|suscríbe(?:te|se) (?:para|y) (?:seguir|continuar|leer|sigue)"
+    r"|(?:per )?continua(?:re)? a leggere .{0,40}abbon|abbonati per (?:continuare|leggere)|(?:articolo"
+    r"|contenuto) (?:riservato|"
+    r"esclusivo) (?:agli|per gli) abbonati"
+    r"|(?:lees verder|verder lezen) met\b.{0,40}|(?:dit artikel|deze inhoud) is (?:alleen"
+    r"|exclusief) voor (?:abonnees|leden)"
+    r"|(?:este|esse) (?:conteúdo|artigo) é (?:exclusivo|apenas|reservado) (?:para|a) .{0,12}(?:assinantes|subscritores)"
+    r"|assine para (?:continuar|ler)|artikeln är (?:bara|endast)? ?för (?:prenumeranter|inloggade)"
+    r"|dostęp (?:tylko )?dla (?:subskrybentów|prenumeratorów)|(?:この記事は)?(?:有料会員|会員)限定|本文为付费内容",
     re.I,
 )
 SIGN_IN = re.compile(
     rf"(?:please )?(?:log ?in|sign ?in|sign up|register|create (?:a|an|your) (?:free )?account)\b.{{0,40}}"
-    rf"\bto (?:{READ_ON}|(?:view|see|access) (?:this|the))"
+    rf"\bto (?:{READ_ON}|(?:view|see|access) (?:this|the|other))"
     r"|you (?:must|need to|have to) (?:be )?(?:log(?:ged)? ?in|sign(?:ed)? ?in|register(?:ed)?)\b"
-    r"|(?:this|the) (?:page|content|post) is (?:only )?(?:available |visible )?(?:to|for) (?:registered|logged)",
+    r"|(?:this|the) (?:page|content|post) is (?:only )?(?:available |visible )?(?:to|for) (?:registered|logged)"
+    r"|(?:bitte )?(?:melden sie sich an|loggen sie sich ein|melde dich an|logge dich ein)\b.{0,20}\bum\b"
+    r"|(?:sie müssen|du musst) (?:angemeldet|eingeloggt|sich anmelden)|(?:nur|bitte) (?:für angemeldete|einloggen)"
+    r"|(?:vous devez|il faut) (?:être connecté|vous connecter|vous identifier)|connectez-vous pour (?:lire|voir"
+    r"|accéder|cont)"
+    r"|(?:debes|debe|tienes que|necesitas) (?:iniciar sesión|estar registrad|registrarte)|inicia sesión para"
+    r"|(?:devi|è necessario) (?:accedere|effettuare (?:il login|l'accesso)|essere registrat)|accedi per (?:leggere"
+    r"|cont|ved)"
+    r"|(?:je|u) moet (?:ingelogd|inloggen|zijn ingelogd)|log in om .{0,20}te (?:lezen|zien|bekijken)"
+    r"|(?:você|é) (?:precisa|necessário) (?:estar logad|fazer login|iniciar)|faça login para",
     re.I,
 )
 NEEDS_SCRIPTS = re.compile(
     r"(?:please )?(?:you need to )?(?:enable|activate|turn on|allow) javascript|javascript (?:is|seems to be|must be) "
     r"(?:required|disabled|turned off|enabled)|(?:this|the) (?:site|page|app\w*) (?:requires|needs) javascript"
-    r"|(?:we're sorry but )?.{0,40}doesn't work (?:properly )?without javascript|loading(?:\.\.\.|…)?$",
-    re.I,
-)
-DATE = re.compile(
-    r"\b(?:19|20)\d\d\b|\b\d{1,2} (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-    r"|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w* \d{1,2}\b",
+    r"|(?:we're sorry but )?.{0,40}doesn't work (?:properly )?without javascript|loading(?:\.\.\.|…)?$"
+    r"|(?:bitte )?(?:aktivieren|aktiviere) (?:sie )?(?:bitte )?javascript|javascript (?:ist )?(?:deaktiviert"
+    r"|erforderlich)"
+    r"|veuillez activer (?:le )?javascript|activez (?:le )?javascript|(?:por favor,? )?(?:active|activa|habilite"
+    r"|habilita|ative)"
+    r" (?:el |o )?javascript|(?:per favore,? )?(?:attiva|abilita)(?:re)? javascript|schakel javascript in"
+    r"|something went wrong.{0,40}(?:try again|another (?:shot|go))|laden?(?:\.\.\.|…)$|chargement(?:\.\.\.|…)$",
     re.I,
 )
 
@@ -95,17 +114,20 @@ def not_article(page: Page, text: str) -> tuple[Reason, str] | None:
     words = len(text.split())
     tree: HtmlElement | None = None
     if words < TEASER_WORDS and (tree := content_tree(source)) is not None:
+        if words < STUB_WORDS and (said := line_says_missing(_lines(tree))):
+            return Reason.NOT_FOUND, f'the page says "{said.lower()}", although its status is {page.status}'
         if words < STUB_WORDS and NEEDS_SCRIPTS.match(" ".join(text.split())):
             return Reason.EMPTY, f'the page has no text but "{" ".join(text.split())[:80]}"; JavaScript has to draw it'
+        if words < STUB_WORDS and MOUNT.search(source) and len(text_of(tree, SHELL_WORDS).split()) < SHELL_WORDS:
+            return Reason.EMPTY, "the page has no text but its frame; JavaScript would have to fill it in"
         if LOCKED.search(source) or _prompt(tree, PAY):
             return Reason.PAYWALL, f"only its opening is shown: {words} words could be read"
         if words < TEASER_WORDS / 2 and (prompt := _prompt(tree, SIGN_IN)):
             return Reason.LOGIN_REQUIRED, f'{words} words could be read, then: "{prompt}"'
-    says_list = LIST_TYPE.search(source) is not None or _body_classes(source) & LIST_CLASSES != set()
-    if not says_list and (SAYS_ARTICLE.search(source) or len(ARTICLE_TYPE.findall(source)) == 1):
+    if not says_it_is_a_list(source) and (SAYS_ARTICLE.search(source) or len(ARTICLE_TYPE.findall(source)) == 1):
         return None
     tree = content_tree(source) if tree is None else tree
-    return None if tree is None else _list(tree, page.url, says_list)
+    return None if tree is None else list_page(tree, source, page.url)
 
 
 def content_tree(source: str) -> HtmlElement | None:
@@ -129,9 +151,9 @@ def content_tree(source: str) -> HtmlElement | None:
     return body
 
 
-def _body_classes(source: str) -> set[str]:
-    match = re.search(r"""<body[^>]{0,400}?\bclass=["']([^"'>]{0,2000})""", source, re.I)
-    return set(match[1].lower().split()) if match else set()
+def _lines(tree: HtmlElement) -> list[str]:
+    """The texts of elements that hold no other but marks in a line."""
+    return [text_of(element, PROMPT_WORDS) for element in tree.iter("p", "div", "span", *HEADINGS) if len(element) < 3]
 
 
 def _prompt(tree: HtmlElement, asks: re.Pattern[str]) -> str:
@@ -139,115 +161,7 @@ def _prompt(tree: HtmlElement, asks: re.Pattern[str]) -> str:
     for element in tree.iter("p", "div", "span", *HEADINGS, "button", "a", "strong", "section"):
         if len(element) > 8:
             continue
-        said = _text(element, PROMPT_WORDS + 1)
+        said = text_of(element, PROMPT_WORDS + 1)
         if 2 < len(said.split()) <= PROMPT_WORDS and asks.match(said):
             return said
     return ""
-
-
-def _text(element: _Element, most: int = 100_000) -> str:
-    """The text of an element, in one line; at most about that many words."""
-    found: list[str] = []
-    for part in element.itertext():
-        found += str(part).split()
-        if len(found) > most:
-            break
-    return " ".join(found)
-
-
-def _list(tree: HtmlElement, url: str, says_list: bool) -> tuple[Reason, str] | None:
-    heading = next((_text(h, 50) for h in tree.iter("h1")), "")
-    prose = _prose(tree)
-    if SEARCH_HEADING.match(heading) and SEARCH_URL.search(url) and sum(prose.values()) < 20 * FOREWORD:
-        return Reason.LIST_PAGE, f'results of a search: "{heading[:80]}"'
-    entries = _entries(tree, url)
-    if len(entries) >= (MARKED_ENTRIES if says_list else ENTRIES):
-        outside = _outside(entries, prose)
-        listed = sum(len(_text(entry).split()) for entry in entries)
-        if outside < FOREWORD and outside < listed / 2 and (says_list or listed < ENTRY_WORDS * len(entries)):
-            return Reason.LIST_PAGE, f"a list of {len(entries)} articles: collect them with --expand"
-    dated = _dated_links(tree, url)
-    if dated and _outside(dated, prose) < FOREWORD:
-        return Reason.LIST_PAGE, f"an archive of {len(dated)} articles: collect them with --expand"
-    return None
-
-
-def _prose(tree: HtmlElement) -> dict[_Element, int]:
-    """How many words of running text stand in each element itself; those of links and headings are none."""
-    silent = {part for element in tree.iter("a", "button", "time", "label", *HEADINGS) for part in element.iter()}
-    found: dict[_Element, int] = defaultdict(int)
-    for element in tree.iter():
-        if isinstance(element.tag, str) and element not in silent:
-            found[element] += len((element.text or "").split())
-        parent = element.getparent()
-        if element is not tree and parent is not None and parent not in silent:
-            found[parent] += len((element.tail or "").split())
-    return found
-
-
-def sentences(tree: HtmlElement) -> int:
-    """How many words of running text stand outside of lists."""
-    listed = {part for item in tree.iter("li") for part in item.iter()}
-    return sum(words for part, words in _prose(tree).items() if part not in listed)
-
-
-def _outside(blocks: list[_Element], prose: dict[_Element, int]) -> int:
-    inside = {part for block in blocks for part in block.iter()}
-    return sum(words for part, words in prose.items() if part not in inside)
-
-
-def _entries(tree: HtmlElement, url: str) -> list[_Element]:
-    """The largest group of blocks, each with a linked heading of its own, built alike and in one place."""
-    groups: dict[str, dict[str, _Element]] = defaultdict(dict)
-    for heading in tree.iter(*HEADINGS):
-        link = next(heading.iter("a"), None)
-        if link is None:
-            link = next(
-                takewhile(lambda a: len(list(islice(a.iter(*HEADINGS), 2))) == 1, heading.iterancestors("a")), None
-            )
-        href = link.get("href") if link is not None else None
-        if not href or href.startswith("#") or not _leads_on(url, href):
-            continue
-        path = "/".join(str(above.tag) for above in heading.iterancestors()) + f"/{heading.tag}"
-        groups[path].setdefault(href, heading)
-    largest = max(groups.values(), key=len, default={})
-    return _blocks(list(largest.values()))
-
-
-def _leads_on(url: str, href: str) -> bool:
-    """Whether a link leads to another page of the same site."""
-    try:
-        there = urljoin(url, href.strip())
-        return same_site(url, there) and urlsplit(there)[2:4] != urlsplit(url)[2:4]
-    except (Permanent, ValueError):
-        return False
-
-
-def _blocks(headings: list[_Element]) -> list[_Element]:
-    """For each heading the largest element around it that holds no other of them."""
-    around: dict[_Element, int] = defaultdict(int)
-    for heading in headings:
-        for above in heading.iterancestors():
-            around[above] += 1
-    blocks = []
-    for heading in headings:
-        alone = list(takewhile(lambda above: around[above] == 1, heading.iterancestors()))
-        if alone:  # a heading that shares its parent with others is a section of one text
-            blocks.append(alone[-1])
-    return blocks
-
-
-def _dated_links(tree: HtmlElement, url: str) -> list[_Element]:
-    """The items of the longest list in which nearly each is a date and a link to another page of the site."""
-    rows: dict[str, list[_Element]] = defaultdict(list)
-    for item in tree.iter("li", "tr", "p", "div", "article"):
-        links = list(islice(item.iter("a"), 2))
-        if len(links) != 1 or len(item) > 4:
-            continue
-        linked, href = _text(links[0], 60), links[0].get("href") or ""
-        rest = _text(item, 60).replace(linked, " ", 1)
-        dated = len(rest.split()) <= 8 and (DATE.search(rest) or next(item.iter("time"), None) is not None)
-        if linked and dated and _leads_on(url, href):
-            rows[f"{item.tag} {item.get('class')}"].append(item)
-    longest = max(rows.values(), key=len, default=[])
-    return longest if len(longest) >= DATED_LINKS else []

@@ -11,11 +11,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from llm_twin.collect.claims import Claims
 from llm_twin.collect.extract_trees import select
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
+HEADING, WINDOW = "h1", "<title>"
 MAX_TITLE = 500  # characters that are looked at
 MAX_HEADINGS = 20  # some menus are made of headings
 MAX_PARTS = 200  # elements in a heading; what has more is one that was never closed
@@ -28,27 +30,41 @@ UNSPOKEN = (
 )
 
 
-def find_title(tree: HtmlElement, tags: list[str], window: str, known: Names) -> tuple[str, HtmlElement | None]:
-    """The title and the heading that shows it. `tags`: what the page's data name, best first."""
+def find_title(
+    tree: HtmlElement, tags: list[tuple[str, str]], window: str, known: Names, claims: Claims
+) -> tuple[str, HtmlElement | None]:
+    """The title and the heading that shows it. `tags`: sources and what the page's data name, best first."""
     spoken = [(text, element) for element in _headings(tree) if (text := _spoken(element))]
     known.sites |= {fold(text) for text, _ in spoken if known.is_site(text, window)}
-    told = [text for text in (known.cut(tag[:MAX_TITLE]) for tag in [*tags, window] if tag) if text]
+    sources = [
+        (source, cut) for source, tag in [*tags, (WINDOW, window)] if tag and (cut := known.cut(tag[:MAX_TITLE]))
+    ]
+    told = [text for _, text in sources]
     heads = [(known.cut(text, strictly=True), element) for text, element in spoken if fold(text) not in known.sites]
     own = [head for head in heads if not known.is_name(head[0])] if told else heads
-    if not tags and len(own) == 1:
-        return own[0]  # some sites give all their pages one title
-    for confirms in (_same, _starts):
+    sites = [head for head in spoken if fold(head[0]) in known.sites]
+    for source, text in [*sources, *((HEADING, text) for text, _ in (*heads, *sites))]:
+        claims.add("title", source, text)
+
+    def shown(found: tuple[str, HtmlElement | None], because: str) -> tuple[str, HtmlElement | None]:
+        claims.believe("title", HEADING, because)
+        return found
+
+    if not tags and len(own) == 1:  # some sites give all their pages one title
+        return shown(own[0], "no data name the page, and there is one heading")
+    for confirms, words in ((_same, "says the same"), (_starts, "begins with it")):
         for text, element in heads:
-            if any(confirms(fold(text), fold(tag)) for tag in told):
-                return text, element
+            if witness := next((source for source, tag in sources if confirms(fold(text), fold(tag))), ""):
+                return shown((text, element), f"{witness} {words}")
     likest = max(heads, key=lambda head: max((_common(head[0], tag) for tag in told), default=0), default=None)
     if likest and any(_resembles(fold(likest[0]), fold(tag)) for tag in told):
-        return likest
+        return shown(likest, "the data resemble it")
     if len(own) == 1 and _is_headline(own[0][0], told, known):
-        return own[0]
+        return shown(own[0], "the one heading, as long as a headline is")
     if told:
+        claims.believe("title", sources[0][0], "no heading confirms or resembles what the data say")
         return told[0], _shown(tree, told[0])
-    return (heads or spoken or [("", None)])[0]
+    return shown((heads or spoken or [("", None)])[0], "nothing else names the page")
 
 
 def fold(text: str) -> str:

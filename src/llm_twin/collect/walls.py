@@ -7,8 +7,10 @@ be as short as on a wall.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache, partial
 from html import unescape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from llm_twin.collect.missing_pages import says_missing
@@ -16,6 +18,8 @@ from llm_twin.collect.tame import tame
 from llm_twin.errors import Reason
 
 if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
     from llm_twin.collect.web import Page
 
 HTML = {"text/html", "application/xhtml+xml", ""}
@@ -65,6 +69,15 @@ CHALLENGE_MARKS = {
     "vercel security checkpoint": "Vercel",
     "_fs-ch-": "Fastly",
     "anubis_challenge": "Anubis",
+    "window.kpsdk={}": "Kasada",
+    "/_sec/verify?provider=": "Akamai",
+    "/.well-known/sgcaptcha/": "SiteGround",
+    "aliyun_waf": "Alibaba Cloud",
+    "/checkcaptcha": "Yandex",
+    "your support id is": "F5",
+    "validate.perfdrive.com": "Radware",
+    'id="px-block"': "PerimeterX",
+    "/.bunny-shield/": "bunny.net",
 }
 CHALLENGE_HEADERS = {"cf-mitigated": "Cloudflare", "x-amzn-waf-action": "AWS WAF"}
 CHALLENGE_TITLES = re.compile(
@@ -72,29 +85,71 @@ CHALLENGE_TITLES = re.compile(
     r"|one moment, please(\.\.\.|…)|please wait\.\.\. \| cloudflare|pardon our interruption(\.\.\.)?|client challenge"
     r"|access to this page has been denied\.?|checking your browser.*|(are you a|you are not a) robot\??"
     r"|verify(ing)? (that )?you are (a )?human.*|human verification|bot verification|making sure you're not a bot!"
-    r"|sorry, you have been blocked|security checkpoint|403 forbidden"
+    r"|sorry, you have been blocked|security checkpoint|403 forbidden|robot or human\?|request rejected"
+    r"|robot challenge screen"
+    r"|error: the request could not be satisfied|your access to this site has been limited.*|bot (check|challenge)"
+    r"|nur einen moment(\.\.\.|…)|un (moment|instant|momento)(\.\.\.|…)"
+    r"|\w+ не робот\?|(访问|百度)?(安全|访问|人机)?验证"
 )
+# What challenges say that give neither mark nor title away; an article says it without the form that goes with it.
+CHALLENGE_WORDS = tuple(
+    words.encode()
+    for words in (
+        "verify you are human", "verify you are a human", "confirm you are a human", "confirm that you're human",
+        "unusual traffic from your", "blocked by network security", "review the security of your connection",
+        "checking your browser before", "complete the security check", "sicherheit ihrer verbindung",
+        "dass sie kein roboter sind", "que vous n'êtes pas un robot", "que no eres un robot", "que não é um robô",
+        "di non essere un robot", "\u043d\u0435 \u0440\u043e\u0431\u043e\u0442",  # ne robot
+        "我不是机器人", "ロボットではない",
+    )
+)  # fmt: skip
+CHALLENGE_FORM = re.compile(
+    rb"<[^>]{0,300}(?:captcha|challenge|turnstile)"
+    rb"|(?:ray|reference|request|incident|support|block) id\b|<title>blocked<"
+)
+PHRASED_TEXT = 800  # characters of visible text around such words
 # The end of a path that asks to sign in, and LinkedIn's places for strangers.
 LOGIN_PATH = re.compile(
     r"(^|/)(log-?in|sign-?in|sign_in|log_in|sign-?up|wp-login\.php|session/new|i/flow/login|checkpoint/lg/[\w-]+)/?$"
     r"|^/(authwall|uas/login|checkpoint/challenge)\b",
     re.I,
 )
-LOGIN_TITLE = re.compile(r"(log ?in|sign ?in|sign up|join linkedin|linkedin login)\b", re.I)
+LOGIN_TITLE = re.compile(
+    r"(log ?in|sign ?in|sign up|join linkedin|linkedin login|anmelden|anmeldung|einloggen|connexion|se connecter"
+    r"|connectez-vous|iniciar sesi[oó]n|inicia sesi[oó]n|acceder|accedi|accesso|inloggen|aanmelden|entrar|fazer login"
+    r"|logga in|log ind|logg inn|kirjaudu|zaloguj|logowanie|přihlá|bejelentkez|giriş yap|вход|войти|увійти|登录|登入"
+    r"|로그인)\b|ログイン",
+    re.I,
+)
+ACCOUNT = re.compile(r"""<input\b[^>]{0,300}(?:type=["']?email|name=["']?(?:identifier|login|user(?:name)?)\b)""", re.I)
+ACCOUNT_TEXT = 400  # characters of a login that asks for the password later
 TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})<", re.I)
 PASSWORD = re.compile(r"type=.?password")
 CONSENT_HOST = re.compile(r"(consent|guce|cmp|myprivacy|privacy-?gate|cookiewall)\.", re.I)
-CONSENT_PATH = re.compile(r"/(collectconsent|cookie-?(wall|consent)|consent|privacy-?(gate|wall))\b", re.I)
+CONSENT_PATH = re.compile(
+    r"/(collectconsent|cookie-?(wall|consent)|consent|privacy-?(gate|wall)|zustimmung|consentement|consentimiento"
+    r"|toestemming|consenso)\b",
+    re.I,
+)
 CONSENT_TITLE = re.compile(
     r"before you continue\b.*|bevor sie .{0,40}weitergehen.*|avant d.accéder à .*|antes de (ir a|continuar) .*"
     r"|(.{1,40} )?(we (value|care about|respect) your privacy|privacy gate|(cookie|privacy) (consent|settings|wall))"
-    r"|datenschutz-?einstellungen|.{1,40} (is part of|gehört zur|fait partie de) .{0,20}yahoo.{0,40}",
+    r"|datenschutz-?einstellungen|prima di continuare .*|voordat je (verder ?gaat|doorgaat).*|zanim przejdziesz .*"
+    r"|.{1,40} (is part of|gehört zur|ist teil der|fait partie de|fa parte d\w+|es parte de|maakt deel uit van) "
+    r".{0,40}yahoo.{0,40}",
 )
 CONSENT_BUTTON = re.compile(
     r"""<(?:button|a|input)\b[^>]{0,400}?(?:value=["']|>(?:\s*<[^>]{0,200}>)*\s*)[^<"']{0,20}"""
-    r"(?:accept all|agree|allow all|(?:alle )?akzeptieren|zustimmen|tout accepter|j.accepte|aceptar|accetta tutto"
-    r"|accepteren|akkoord|aceitar)"
+    r"(?:accept|agree|allow all|akzeptieren|zustimmen|stimme zu|einverstanden|j.accepte|aceptar|accetta|acconsent"
+    r"|akkoord|aceitar|godkänn|aksepter|hyväksy|zaakceptuj|zgadzam|souhlas|elfogad|kabul et|принять|同意)"
 )
+# The elements (ids or classes) that consent platforms draw over a page until somebody agrees.
+CONSENT_ELEMENTS = (
+    "onetrust-consent-sdk", "onetrust-banner-sdk", "sp_message_container", "didomi-host", "qc-cmp2-container",
+    "CybotCookiebotDialog", "usercentrics-root", "cmpbox", "fc-consent-root", "truste-consent-track",
+    "iubenda-cs-banner", "axeptio_overlay",
+)  # fmt: skip
+BESIDE_CONSENT = 200  # characters of visible text outside of such an element, if nothing else is shown
 SEEN_WITHOUT_TEXT = re.compile(r"<(img|picture|iframe|video|audio|object|embed|frameset)\b|http-equiv=.?refresh")
 
 
@@ -124,30 +179,50 @@ def wall(page: Page) -> tuple[Reason, str] | None:
     title = " ".join(unescape(match[1].lower()).split()) if match else ""
     beginning = page.body[:MARKED_BYTES].lower()
     owner = next((owner for mark, owner in CHALLENGE_MARKS.items() if mark.encode() in beginning), "")
-    if owner or CHALLENGE_TITLES.fullmatch(title):
-        if len(_seen(source)) < CHALLENGE_TEXT:
-            return Reason.BLOCKED, f'a check for robots{f" by {owner}" if owner else ""} stands before it: "{title}"'
-    elif login_path(page.url) or (LOGIN_TITLE.match(title) and PASSWORD.search(source.lower())):
-        if len(_seen(source)) < LOGIN_TEXT:
-            return Reason.LOGIN_REQUIRED, f"the site asks to sign in: {page.url}"
-    elif _asks_consent(page.url, title, source):
+    seen = cache(partial(_seen, source))
+    if ((owner or CHALLENGE_TITLES.fullmatch(title)) and len(seen()) < CHALLENGE_TEXT) or _challenges(beginning, seen):
+        return Reason.BLOCKED, f'a check for robots{f" by {owner}" if owner else ""} stands before it: "{title}"'
+    if _asks_to_sign_in(page.url, title, source, seen):
+        return Reason.LOGIN_REQUIRED, f"the site asks to sign in: {page.url}"
+    if _asks_consent(page.url, title, source, seen):
         return Reason.BLOCKED, f'a consent page stands before it: "{title}"'
-    elif said := says_missing(title, source):
+    if said := says_missing(title, source):
         return Reason.NOT_FOUND, f'the page says "{said.lower()}", although its status is {page.status}'
-    elif len(source) < SHELL_SOURCE and "<script" in source.lower() and not SEEN_WITHOUT_TEXT.search(source.lower()):
-        return (Reason.EMPTY, SHELL) if len(_seen(source)) < SHELL_TEXT else None
+    if len(source) < SHELL_SOURCE and "<script" in source.lower() and not SEEN_WITHOUT_TEXT.search(source.lower()):
+        return (Reason.EMPTY, SHELL) if len(seen()) < SHELL_TEXT else None
     return None
 
 
-def _asks_consent(url: str, title: str, source: str) -> bool:
+def _challenges(beginning: bytes, seen: Callable[[], str]) -> bool:
+    """Whether a page without a known mark asks its visitor to prove that he is no robot."""
+    return (
+        any(words in beginning for words in CHALLENGE_WORDS)
+        and CHALLENGE_FORM.search(beginning) is not None
+        and len(seen()) < PHRASED_TEXT
+    )
+
+
+def _asks_to_sign_in(url: str, title: str, source: str, seen: Callable[[], str]) -> bool:
+    if login_path(url) or (LOGIN_TITLE.match(title) and PASSWORD.search(source.lower())):
+        return len(seen()) < LOGIN_TEXT
+    return bool(LOGIN_TITLE.match(title) and ACCOUNT.search(source)) and len(seen()) < ACCOUNT_TEXT
+
+
+def _asks_consent(url: str, title: str, source: str, seen: Callable[[], str]) -> bool:
     """Whether nothing is shown before somebody agrees. A banner over an article leaves the article's text."""
     where = urlsplit(url)
     named = CONSENT_HOST.match(where.netloc) or CONSENT_PATH.search(where.path) or CONSENT_TITLE.fullmatch(title)
-    return bool(named and CONSENT_BUTTON.search(source.lower())) and len(_seen(source)) < CONSENT_TEXT
+    if named and CONSENT_BUTTON.search(source.lower()) and len(seen()) < CONSENT_TEXT:
+        return True
+    asking = tuple(element for element in CONSENT_ELEMENTS if element in source)
+    if not asking or not seen():
+        return False
+    beside = len(_seen(source, asking))
+    return beside < BESIDE_CONSENT and beside < len(seen()) / 2
 
 
-def _seen(source: str) -> str:
-    """The text that a reader without JavaScript sees."""
+def _seen(source: str, without: tuple[str, ...] = ()) -> str:
+    """The text that a reader without JavaScript sees; `without` elements whose id or class begins so."""
     from lxml import etree, html
 
     try:
@@ -155,4 +230,8 @@ def _seen(source: str) -> str:
     except (etree.ParserError, ValueError):  # nothing but spaces or comments
         return ""
     etree.strip_elements(tree, etree.Comment, *UNSEEN, with_tail=False)
+    for element in list(tree.iter()) if without else ():
+        named = (str(element.get("id") or ""), *str(element.get("class") or "").split())
+        if any(name.startswith(without) for name in named) and element.getparent() is not None:
+            cast("HtmlElement", element).drop_tree()
     return " ".join(etree.tostring(tree, method="text", encoding="unicode").split())

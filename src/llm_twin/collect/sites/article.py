@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from llm_twin.collect.crawlers import Parse, parser_for
 from llm_twin.collect.discover import content_of
-from llm_twin.collect.extract import Extraction, extract
+from llm_twin.collect.extract import Extraction, extract_page, next_to_nothing
 from llm_twin.collect.gists import with_gists
-from llm_twin.collect.not_articles import not_article
+from llm_twin.collect.language import language_for
 from llm_twin.collect.pages import Shell
 from llm_twin.collect.walls import wall
 from llm_twin.collect.web import Page, Web
@@ -18,8 +17,6 @@ from llm_twin.documents import Document, Link
 from llm_twin.errors import Permanent, Reason
 from llm_twin.links import domain_of
 
-# Letters and digits. A handful of words has more; counted in characters because not all scripts put spaces.
-MIN_LETTERS = {"article": 20, "post": 1}
 TITLE_LENGTH = 80  # characters of the first line, for what has no title
 
 
@@ -77,18 +74,17 @@ def document_of(page: Page, link: Link) -> Document:
 
 def generic(page: Page, link: Link, platform: str) -> Document:
     """The document by general extraction alone. Raises `Permanent` when what it finds is no article."""
-    found = extract(page.text, page.url)
-    if why := not_article(page, found.text):
-        raise Permanent(*why)
-    return document(page, link, found, platform)
+    return document(page, link, extract_page(page), platform)
 
 
 def document(
     page: Page, link: Link, found: Extraction, platform: str, metadata: Mapping[str, Any] | None = None
 ) -> Document:
-    """What was extracted from a page, as a document. Raises `Permanent(EMPTY)` when there is next to no text."""
-    if len(re.findall(r"[^\W_]", found.text)) < MIN_LETTERS[found.kind]:
-        raise Permanent(Reason.EMPTY, "next to no text on the page; JavaScript may have to draw it")
+    """What was extracted from a page, as a document. Raises `Permanent` when it is no article, or next to no text."""
+    if found.reason:
+        raise Permanent(found.reason, found.detail)
+    if why := next_to_nothing(found):
+        raise Permanent(*why)
     more = {"byline": found.author, "description": found.description, **(metadata or {})}
     return Document.of(
         link.author,
@@ -98,7 +94,7 @@ def document(
         title=found.title or _first_line(found.text),
         text=found.markdown,
         published_at=found.published_at,
-        language=found.language,
+        language=language_for(found.language, found.text),
         metadata={name: value for name, value in more.items() if value not in (None, "", [])},
         raw=page.raw,
     )
