@@ -142,7 +142,7 @@ def test_zips_in_zips_are_opened_for_notion_and_no_deeper(tmp_path: Path) -> Non
     inner = as_zip(tmp_path / "inner.zip", page).read_bytes()
     deeper = as_zip(tmp_path / "deeper.zip", {"Export-1-Part-1.zip": inner}).read_bytes()
     assert outcome(read(as_zip(tmp_path / "a.zip", {"Export-1-Part-1.zip": inner})))[0] == 1
-    with pytest.raises(UsageError, match="none of the archives"):
+    with pytest.raises(UsageError, match="holds nothing but zips; unpack it and give one of them"):
         read(as_zip(tmp_path / "b.zip", {"Export-1-Part-1.zip": deeper}))
     assert outcome(read(as_zip(tmp_path / "c.zip", {**page, "other.zip": inner}))) == (1, {"other file": 1}, [])
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from archive_samples import MEDIUM_POST, Files, as_zip, wxr, wxr_item
+from archive_samples import LINKEDIN_PAGE, MEDIUM_POST, Files, as_zip, wxr, wxr_item
 from llm_twin import Settings, Twin
 from server import LocalServer
 
@@ -107,6 +107,21 @@ def test_collected_then_imported_then_collected_is_one_document(tmp_path: Path, 
         assert twin.import_archive(archive, MAREN, site=case.site).counts == {"skipped": 1}
         assert twin.collect(MAREN, [case.link]).counts == {"unchanged": 1}
         assert [each.id for each in twin.documents()] == [collected.id]
+
+
+def test_a_post_of_linkedins_export_is_the_one_of_its_activity_page(tmp_path: Path) -> None:
+    """The page of the sample does not say which share its activity is of."""
+    share = f"urn%3Ali%3Ashare%3A{7100000000000000000 - (400 << 22)}"
+    row = f'2023-08-24,https://www.linkedin.com/feed/update/{share},"Gears *turn*.""\n""Always."\n'
+    export = as_zip(tmp_path / "export.zip", {"Shares.csv": "Date,ShareLink,ShareCommentary\n" + row})
+    page = as_zip(tmp_path / "page.zip", LINKEDIN_PAGE.files)
+    for home, (first, second) in {"one": (export, page), "other": (page, export)}.items():
+        with Twin(home=tmp_path / home) as twin:
+            assert twin.import_archive(first, "Ada Example").counts == {"new": 1}
+            (before,) = twin.documents()
+            twin.import_archive(second, "Ada Example")
+            (after,) = twin.documents()
+            assert (after.id, after.link, after.text) == (before.id, before.link, before.text)
 
 
 def test_a_story_that_has_moved_since_the_last_export_is_updated(tmp_path: Path) -> None:

@@ -330,4 +330,5 @@ def _safe(path: str) -> bool:
 
 
 def _printable(path: str) -> bool:
-    return not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", path)
+    """Whether a name holds nothing that terminals obey, or that makes them show another one."""
+    return not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", path)

@@ -101,6 +101,10 @@ def format_of(archive: Archive) -> Format:
     known = ", ".join(found.title for found in formats())
     if not archive.members:
         raise UsageError(f"import: {archive.path} holds no files that can be read")
+    if not any(member.size for member in archive.members.values()):
+        raise UsageError(f"import: {archive.path} is empty; download it again")
+    if all(path.lower().endswith(".zip") for path in archive.members):
+        raise UsageError(f"import: {archive.path} holds nothing but zips; unpack it and give one of them")
     raise UsageError(f"import: {archive.path} is none of the archives that can be read: {known}")
 
 
