@@ -118,7 +118,8 @@ def _described(model: Embedder) -> str:
     from llm_twin.models.counting import counts_bytes
 
     unit = "bytes, for want of its tokenizer" if counts_bytes(model.tokenizer) else "tokens"
-    return f"{model.name}: {model.dimension} dimensions, reads {model.max_tokens} {unit}"
+    dimension = model.encode(["a"]).shape[1]  # loads what would fail in the first run
+    return f"{model.name}: {dimension} dimensions, reads {model.max_tokens} {unit}"
 
 
 def _missing(name: str, model: str, todo: str) -> Check:

@@ -104,6 +104,18 @@ def test_a_prompt_may_be_left_out_of_the_pooling(tmp_path: Path) -> None:
     assert embedder.encode_query("why") == pytest.approx(wanted / np.linalg.norm(wanted), abs=1e-5)
 
 
+def test_a_graph_is_loaded_when_something_is_embedded_and_held_to_what_the_files_say(tmp_path: Path) -> None:
+    pooling = {"pooling_mode_mean_tokens": True, "word_embedding_dimension": HIDDEN}
+    embedder = opened(tiny_bert(tmp_path / "model", pooling=pooling))
+    (tmp_path / "model/model.onnx").write_bytes(b"no graph")
+    assert embedder.dimension == HIDDEN
+    with pytest.raises(ConfigError, match=r"model\.onnx can't be loaded"):
+        embedder.encode(TEXTS)
+    other = opened(tiny_bert(tmp_path / "other", pooling=pooling | {"word_embedding_dimension": 384}))
+    with pytest.raises(ConfigError, match=f"{HIDDEN} dimensions, its configuration says 384"):
+        other.encode_query("why")
+
+
 @pytest.mark.parametrize(
     ("name", "query", "passage"),
     [

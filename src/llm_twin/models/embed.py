@@ -6,6 +6,7 @@ Where a model's files come from is in `fetch.py`, how they are read in `folder.p
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from llm_twin.errors import ConfigError
-from llm_twin.models.folder import Recipe, first_line, load_tokenizer, read_recipe
+from llm_twin.models.folder import GRAPHS, Recipe, first_line, graph_file, load_tokenizer, read_recipe
 from llm_twin.models.graph import Array, Graph
 
 # What graphs call one vector for a whole text, and one for each token, the likelier first.
@@ -62,24 +63,24 @@ class OnnxEmbedder:
     """A sentence-transformers model from a folder: `model.onnx`, `tokenizer.json`, and what else describes it.
 
     Its vectors are normalised whether or not it has a module for that: the index compares by cosine.
-    Raises `ConfigError` when the files are not those of an embedding model.
+    The graph is loaded when something is embedded, or at once where the files don't say what it gives: loading takes
+    most of the time of an index run that has nothing to do, and of a search by words.
+    Raises `ConfigError` when the files are not those of an embedding model; of the graph when it is loaded.
     """
 
     def __init__(self, folder: Path, name: str, family: str = "") -> None:
         self.name = name
         self.recipe = read_recipe(folder, family or name)
         self.tokenizer = load_tokenizer(folder)
-        self._graph = Graph(folder, self.recipe.pad)
-        self._output, self._pooled = _output(self._graph, self.recipe, folder)
+        self._folder = folder
         self._special: int = self.tokenizer.num_special_tokens_to_add(False)
         before = self._prompt_tokens(self.recipe.passage)
         self.max_tokens = self.recipe.tokens - self._special - before
         if self.max_tokens < 1:
             raise ConfigError(f"the model in {folder} reads {self.recipe.tokens} tokens: none are left for a text")
-        try:
-            self.dimension: int = self._encoded(["a"], "").shape[1]
-        except ValueError as error:
-            raise ConfigError(f"the model in {folder} can't embed a text: {first_line(error)}") from None
+        if not graph_file(folder):
+            raise ConfigError(f"the model in {folder}: no {GRAPHS[0]}")
+        self.dimension: int = self.recipe.dimension or self._measured()
 
     def encode(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> NDArray[np.float32]:
         """See `Embedder`."""
@@ -103,14 +104,32 @@ class OnnxEmbedder:
             tokens = longest - self._special - self._prompt_tokens(prompt)
             raise ValueError(f"a text of {tokens} tokens is over the {self.max_tokens} that {self.name} reads")
         skipped = 0 if self.recipe.pools_prompt or not prompt else self._leading(prompt)
+        graph, output, pooled = self._loaded
 
         def finish(found: Array, mask: NDArray[np.int64]) -> Array:
-            if found.ndim != (2 if self._pooled else 3):
-                raise ValueError(f"its output {self._output} has the shape {found.shape}")
+            if found.ndim != (2 if pooled else 3):
+                raise ValueError(f"its output {output} has the shape {found.shape}")
+            if found.shape[-1] != (self.recipe.dimension or found.shape[-1]):
+                raise ConfigError(
+                    f"the model in {self._folder} gives vectors of {found.shape[-1]} dimensions, "
+                    f"its configuration says {self.recipe.dimension}; correct the latter"
+                )
             mask[:, :skipped] = 0
-            return normalised(found if self._pooled else pool(found, mask, self.recipe))
+            return normalised(found if pooled else pool(found, mask, self.recipe))
 
-        return self._graph.map(rows, self._output, finish, on_done=on_done)
+        return graph.map(rows, output, finish, on_done=on_done)
+
+    @cached_property
+    def _loaded(self) -> tuple[Graph, str, bool]:
+        """The graph, the output to take, and whether it is pooled already."""
+        graph = Graph(self._folder, self.recipe.pad)
+        return graph, *_output(graph, self.recipe, self._folder)
+
+    def _measured(self) -> int:
+        try:
+            return int(self._encoded(["a"], "").shape[1])
+        except ValueError as error:
+            raise ConfigError(f"the model in {self._folder} can't embed a text: {first_line(error)}") from None
 
     def _prompt_tokens(self, prompt: str) -> int:
         """How many tokens to keep free for a prompt: one more than it has, for where it meets the text."""

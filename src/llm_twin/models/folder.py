@@ -55,6 +55,7 @@ class Recipe:
     pad: int  # id of the padding token
     pooling: Pooling = "mean"
     pools_prompt: bool = True  # whether the prompt's tokens count in the pooling
+    dimension: int = 0  # of the vectors, where the files say it
     query: str = ""  # what goes before a question
     passage: str = ""
     further: tuple[str, ...] = ()  # modules after the pooling that are not known here, such as Dense
@@ -101,17 +102,20 @@ def read_recipe(folder: Path, name: str) -> Recipe:
         kinds = [(str(module["type"]).rsplit(".", 1)[-1], str(module.get("path", ""))) for module in modules]
     except (TypeError, KeyError, AttributeError):
         raise ConfigError(f"the model in {folder}: modules.json is no list of modules") from None
-    pooling, pools_prompt = _pooling(folder, next((path for kind, path in kinds if kind == "Pooling"), "1_Pooling"))
+    pooled = _mapping(folder, f"{next((path for kind, path in kinds if kind == 'Pooling'), '1_Pooling')}/config.json")
+    said = pooled.get("word_embedding_dimension") or pooled.get("embedding_dimension")
     query, passage = read_prompts(folder, name)
     known = {"Transformer", "Pooling", "Normalize"}
+    further = tuple(kind for kind, _ in kinds if kind not in known)
     return Recipe(
         tokens=token_limit(folder),
         pad=int(config.get("pad_token_id") or 0),
-        pooling=pooling,
-        pools_prompt=pools_prompt,
+        pooling=_pooling(folder, pooled),
+        pools_prompt=bool(pooled.get("include_prompt", True)),
+        dimension=said if isinstance(said, int) and not further else 0,
         query=query,
         passage=passage,
-        further=tuple(kind for kind, _ in kinds if kind not in known),
+        further=further,
     )
 
 
@@ -165,16 +169,16 @@ def folder_digest(folder: Path) -> str:
     return content.hexdigest()
 
 
-def _pooling(folder: Path, path: str) -> tuple[Pooling, bool]:
-    config = _mapping(folder, f"{path}/config.json")
+def _pooling(folder: Path, config: dict[str, Any]) -> Pooling:
     modes = config.get("pooling_mode") or [mode for key, mode in _LEGACY_POOLING.items() if config.get(key)] or "mean"
     modes = [modes] if isinstance(modes, str) else list(modes)
-    for known in get_args(Pooling):
+    names: tuple[Pooling, ...] = get_args(Pooling)
+    for known in names:
         if modes == [known]:
-            return known, bool(config.get("include_prompt", True))
+            return known
     raise ConfigError(
         f"the model in {folder}: pooling by {' and '.join(map(str, modes))} is not supported; "
-        f"known are {', '.join(get_args(Pooling))}"
+        f"known are {', '.join(names)}"
     )
 
 
