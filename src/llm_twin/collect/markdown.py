@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from html_to_markdown import ConversionOptions
 
 
-@cache
+@lru_cache(maxsize=32)  # every page has an address of its own
 def _options(output: str, base_url: str | None) -> ConversionOptions:
     from html_to_markdown import ConversionOptions, PreprocessingOptions
 

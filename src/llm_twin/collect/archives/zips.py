@@ -16,6 +16,7 @@ MAX_MEMBERS = 500_000  # in memory at once, some 0.5 kB each
 MAX_DIRECTORY = 256 * MIB  # of a zip: its list of members
 MAX_RATIO = 200  # unpacked to packed, of members over 10 MiB and of a whole zip; texts of exports reach 30
 RATIO_FROM = 10 * MIB
+NO_DATE = (1980, 1, 1, 0, 0, 0)
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, struct.error)
 
 
@@ -47,13 +48,18 @@ def members_of(file: IO[bytes], name: str) -> tuple[ZipSource, list[zipfile.ZipI
         raise UsageError(f"import: {name} is a damaged zip ({error}); download it again") from None
     if files and all(info.flag_bits & 1 for info in files):
         raise UsageError(f"import: {name} is encrypted; unpack it with its password and give the folder")
+    # There may be half a million: what is not asked for again is not held.
+    zipped.filelist.clear()
+    zipped.NameToInfo.clear()
+    for info in files:
+        info.date_time, info.extra, info.comment = NO_DATE, b"", b""
     return ZipSource(zipped), files
 
 
 def path_in_zip(info: zipfile.ZipInfo) -> str:
     """The member's name; one in UTF-8 that does not say so, as macOS writes it, is read as such."""
     name = info.filename
-    if not info.flag_bits & 0x800:
+    if not info.flag_bits & 0x800 and not name.isascii():
         with suppress(UnicodeError):
             name = name.encode("cp437").decode("utf-8")
     return name.replace("\\", "/").removeprefix("./")
