@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -167,6 +168,22 @@ def test_a_wall_in_mid_run_ends_it_for_good(
         (outcome,) = json.loads(out)["outcomes"]
         assert (code, outcome["status"], outcome["documents"]) == (0, "updated", 70)
         assert len(documents(twin)) == 70
+
+
+def test_a_slow_list_is_waited_for_and_one_that_breaks_off_is_not_at_its_end(
+    collect: Collect, sites: Played, twin: Run
+) -> None:
+    played = LinkedIn(sites, [Post(number) for number in range(70)])
+
+    def feed(request: Request) -> Answer:
+        if request.query == "start=20":
+            threading.Event().wait(2)  # longer than it takes to see that a page has come to rest
+        return Answer("{}", 500) if request.query == "start=40" else played._feed(request)
+
+    sites.server.route(LINKEDIN, "/voyager/api/feed", feed)
+    outcome = collect(PROFILE)
+    assert (outcome["status"], outcome["reason"], outcome["documents"]) == ("failed", "server_error", 40), outcome
+    assert "breaks off: HTTP 500" in outcome["detail"]
 
 
 def test_articles_come_from_their_tab_the_newest_with_the_newest_posts_and_one_that_fails_takes_nothing_with_it(

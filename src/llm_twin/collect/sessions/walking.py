@@ -113,20 +113,19 @@ async def down(
     from playwright.async_api import Error
     from playwright.async_api import TimeoutError as TooSlow
 
-    idle, traffic = 0, Traffic(site, tab)
+    idle, traffic = 0, Traffic(site, tab, web.settings.timeout)
     while idle < ENDS:
         try:
             await _past_walls(site, web, tab, traffic.status)
             found = await gather()
             if enough():
                 return
-            traffic.turn()
             before = await tab.evaluate("document.documentElement.scrollHeight")
             await asyncio.sleep(SLOWER * web.settings.delay)
             await tab.evaluate(SCROLL)
             if await (button := tab.locator(MORE).locator("visible=true")).count():
                 await button.first.click()
-            idle = 0 if found or await _grows(tab, before, traffic, web.settings.timeout) else idle + 1
+            idle = 0 if found or await _grows(tab, before, traffic) else idle + 1
         except TooSlow:
             raise
         except Error:  # the page goes elsewhere; where to is seen next
@@ -140,40 +139,36 @@ async def down(
 class Traffic:
     """What a tab's scripts ask their site for."""
 
-    def __init__(self, site: Site, tab: Tab) -> None:
+    def __init__(self, site: Site, tab: Tab, limit: float) -> None:
         self.status = 0  # of the last answer, where it is an error
+        self.limit = limit  # seconds; what is open for longer is a channel for news
         self._site = site
-        self._open: set[Request] = set()
-        self._before: set[Request] = set()
+        self._open: dict[Request, float] = {}
         tab.on("request", self._asked)
         tab.on("response", self._answered)
         tab.on("requestfinished", self._ended)
         tab.on("requestfailed", self._ended)
 
-    def turn(self) -> None:
-        """A new step: what is open by now, such as a channel for news, is waited for no more."""
-        self._before = set(self._open)
-
     @property
     def waits(self) -> bool:
-        """Whether something that was asked for since has not come."""
-        return bool(self._open - self._before)
+        """Whether something that was asked for has not come."""
+        return any(time.monotonic() - at < self.limit for at in self._open.values())
 
     def _asked(self, request: Request) -> None:
         if request.resource_type in DATA and self._site.serves(host_of(request.url)):
-            self._open.add(request)
+            self._open[request] = time.monotonic()
 
     def _ended(self, request: Request) -> None:
-        self._open.discard(request)
+        self._open.pop(request, None)
 
     def _answered(self, response: Response) -> None:
         if response.request in self._open:
             self.status = response.status if response.status >= 400 else 0
 
 
-async def _grows(tab: Tab, before: int, traffic: Traffic, limit: float) -> bool:
-    """Whether the page gets longer than it was, once what it asked for has come; `limit` in seconds."""
-    end, quiet = time.monotonic() + limit, time.monotonic() + QUIET_SECONDS
+async def _grows(tab: Tab, before: int, traffic: Traffic) -> bool:
+    """Whether the page gets longer than it was, once what it asked for has come."""
+    end, quiet = time.monotonic() + traffic.limit, time.monotonic() + QUIET_SECONDS
     while time.monotonic() < min(end, quiet):
         if await tab.evaluate(GROWN, before):
             return True
