@@ -52,6 +52,11 @@ SIGNATURES = {
     b"\xd0\xcf\x11\xe0": "an Office document",
 }
 
+SNIFFED = 1445  # bytes, as the same standard has it
+BINARY = bytes({*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)})  # section 3, binary data bytes
+BINARY_SHARE = 0.04  # a ninth of random bytes are such; damaged pages have a few
+MARKUP = re.compile(rb"<(?:!doctype|html|head|body|title|meta|div|span|article|main|\?xml|h1|p>)")
+
 # What stands in the source of a challenge or block page -> whose it is. Some stand in let-through pages as well.
 CHALLENGE_MARKS = {
     "_cf_chl_opt": "Cloudflare",
@@ -165,13 +170,11 @@ def wall(page: Page) -> tuple[Reason, str] | None:
             return Reason.BLOCKED, f"a check for robots by {owner} stands before it"
     if page.content_type not in HTML:
         return None
-    film = "a film" if page.body[4:8] == b"ftyp" else ""
-    what = next((what for first, what in SIGNATURES.items() if page.body.startswith(first)), film)
+    other = "a film" if page.body[4:8] == b"ftyp" else "no text" if _is_binary(page.body[:SNIFFED]) else ""
+    what = next((what for first, what in SIGNATURES.items() if page.body.startswith(first)), other)
     if what and not urlsplit(page.url).path.endswith(".gz"):  # a packed sitemap
-        return (
-            Reason.NOT_HTML,
-            f"{what} by its first bytes, although the server calls it {page.content_type or 'nothing'}",
-        )
+        called = f", although the server calls it {page.content_type}" if page.content_type else ""
+        return Reason.NOT_HTML, f"{what} by its first bytes{called}"
     if len(page.body) > WALL_BYTES:
         return None
     source = page.text  # as it is: to lower the case of a whole page takes longer than all the rest
@@ -191,6 +194,12 @@ def wall(page: Page) -> tuple[Reason, str] | None:
     if len(source) < SHELL_SOURCE and "<script" in source.lower() and not SEEN_WITHOUT_TEXT.search(source.lower()):
         return (Reason.EMPTY, SHELL) if len(seen()) < SHELL_TEXT else None
     return None
+
+
+def _is_binary(beginning: bytes) -> bool:
+    """Whether bytes are no text in any encoding: a share of them are such as no text has, and there is no markup."""
+    strange = len(beginning) - len(beginning.translate(None, BINARY))
+    return strange > len(beginning) * BINARY_SHARE and not MARKUP.search(beginning.replace(b"\0", b"").lower())
 
 
 def _challenges(beginning: bytes, seen: Callable[[], str]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from llm_twin.documents import Author, Document, Link, now
-from llm_twin.errors import Permanent, Reason
+from llm_twin.errors import Permanent, Reason, UsageError
 from llm_twin.links import parse_link
 
 if TYPE_CHECKING:
@@ -16,23 +16,46 @@ if TYPE_CHECKING:
 
 
 async def preview(source: str, web: Web, url: str = "") -> Document:
-    """The document that a link, or a page saved as a file (fetched from `url`), would give. Nothing is stored."""
+    """The document that a link, or a page saved as a file (fetched from `url`), would give. Nothing is stored.
+
+    Raises `LinkError` as collecting does, `UsageError` for what is neither a link nor a file that can be read.
+    """
     from llm_twin.collect.crawlers import crawler_for
     from llm_twin.collect.sites.article import document_of
     from llm_twin.collect.web import Page
 
     nobody = Author.named("nobody")
     file = Path(source)
-    if not await asyncio.to_thread(file.is_file):
-        link = Link(url=parse_link(source), author=nobody)
+    if not await asyncio.to_thread(_is_file, file):
+        link = Link(url=_link(source), author=nobody)
         _, crawl = crawler_for(link.url)
         async for document in crawl(link, web):
             return _masked(document)
         raise Permanent(Reason.EMPTY, f"nothing to extract at {source}")
     link = Link(url=parse_link(url or f"http://localhost/{quote(file.name)}"), author=nobody)
-    body = await asyncio.to_thread(file.read_bytes)
-    page = Page(url=link.url, status=200, headers={"content-type": "text/html"}, fetched_at=now(), body=body)
+    try:
+        body = await asyncio.to_thread(file.read_bytes)
+    except OSError as error:
+        raise UsageError(f"{file} can't be read: {error.strerror}") from None
+    if not body.strip():
+        raise Permanent(Reason.EMPTY, f"there is nothing in {file}")
+    page = Page(url=link.url, status=200, headers={}, fetched_at=now(), body=body)
     return _masked(document_of(page, link))
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        if file.is_dir():
+            raise UsageError(f"{file} is a folder; give one saved page (`twin import` takes folders)")
+        return file.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _link(source: str) -> str:
+    if "://" not in source:
+        raise UsageError(f"{source!r}: there is no such file, and a link begins with https://")
+    return parse_link(source)
 
 
 def _masked(document: Document) -> Document:
