@@ -18,6 +18,7 @@ from llm_twin.collect.archives.formats import first_line
 from llm_twin.collect.archives.linkedin import post_link, published
 from llm_twin.collect.archives.plain import as_markdown, body_of
 from llm_twin.collect.extract_trees import has_class, select
+from llm_twin.collect.language import language_of
 from llm_twin.documents import Author, Document, Raw
 
 if TYPE_CHECKING:
@@ -258,6 +259,7 @@ def _document(
         title=first_line(text),
         text=text,
         published_at=published(name) or published(urn),
+        language=language_of(words),
         metadata={key: value for key, value in {"urn": urn, **details}.items() if value not in (None, "", [], {})},
         raw=raw,
     )
