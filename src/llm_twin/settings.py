@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         default=100,
         ge=1,
         le=10_000,
-        description="Posts read of a LinkedIn profile in one run, unless `--expand` says it",
+        description="Posts and articles read of a LinkedIn profile in one run, unless `--expand` says it",
     )
     allow_private: bool = Field(default=False, description="Allow loopback and private addresses, and git over http")
     resolve: dict[str, str] = Field(

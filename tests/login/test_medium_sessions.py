@@ -14,6 +14,7 @@ from played_medium import OWN, SENTENCES, Medium
 from server import Answer
 
 UID = "uid-of-ada"
+SECRET = "a-token-that-pages-show-to-scripts"
 Collect = Callable[..., dict[str, Any]]
 
 
@@ -30,7 +31,8 @@ def medium(sites: Played, monkeypatch: pytest.MonkeyPatch) -> Medium:
 
 @pytest.fixture
 def signed_in(twin: Run, medium: Medium, tmp_path: Path) -> None:
-    (tmp_path / "cookies.txt").write_text(cookie_txt((".medium.com", "uid", UID), ("medium.com", "sid", "1:s")))
+    rows = ((".medium.com", "uid", UID), (".medium.com", "xsrf", SECRET), ("medium.com", "sid", "1:s"))
+    (tmp_path / "cookies.txt").write_text(cookie_txt(*rows))
     assert twin("login", "--import-cookies", "cookies.txt")[0] == 0
 
 
@@ -61,8 +63,14 @@ def test_a_story_for_members_without_a_session_is_no_document(medium: Medium, co
 
 @pytest.mark.usefixtures("signed_in")
 def test_with_a_session_the_whole_story_is_read(medium: Medium, collect: Collect, twin: Run, home: Path) -> None:
-    assert collect(medium.story("ada.medium.com", "gears-aa11bb22cc33"))["status"] == "new"
-    assert all(sentence in text_of(twin) for sentence in SENTENCES)
+    token = [{"type": "P", "text": f"Yours: {SECRET}"}]
+    assert collect(medium.story("ada.medium.com", "gears-aa11bb22cc33", paragraphs=token))["status"] == "new"
+    text = text_of(twin)
+    assert all(sentence in text for sentence in SENTENCES)
+    assert text.endswith("Yours: \\*\\*\\*")
+    raw = twin("documents", "show", json.loads(twin("documents", "--json")[1])[0]["id"], "--raw")[1]
+    assert "Yours: ***" in raw
+    assert SECRET not in raw
     files = [path for path in home.rglob("*") if path.is_file()]
     assert len(files) > 2
     assert not [path for path in files if UID.encode() in path.read_bytes()], "the cookie stands nowhere"

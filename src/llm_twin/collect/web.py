@@ -301,7 +301,7 @@ class Web:
                 raise Transient(Reason.TIMEOUT, f"{host} gave no complete answer within {limit:g} s") from None
         if "set-cookie" in response.headers:
             cookies.extract_cookies(response)
-        page = Page(url, response.status_code, dict(response.headers), now(), body)
+        page = Page(url, response.status_code, dict(response.headers), now(), self.signed.masked(url, body))
         self._pace.answered(host, page)
         return page
 

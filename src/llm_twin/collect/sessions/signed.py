@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llm_twin.collect.pages import Page
 
 WALLS = (Reason.LOGIN_REQUIRED, Reason.PAYWALL)
+SECRET_LENGTH = 16  # characters at least; what is shorter opens nothing, and may be a number that pages count by
 
 
 class Signed:
@@ -60,6 +61,14 @@ class Signed:
             for cookie in jar_of(session.cookies):
                 if (cookie.domain, cookie.path, cookie.name) not in known:
                     jar.set_cookie(cookie)
+
+    def masked(self, url: str, body: bytes) -> bytes:
+        """What a site answers, without the cookies that it may show again to its scripts."""
+        session = self.session(host_of(url)) if url.startswith("https:") else None
+        for cookie in session.cookies if session else ():
+            if len(secret := cookie.value.strip('"')) >= SECRET_LENGTH:
+                body = body.replace(secret.encode(), b"***")
+        return body
 
     def identity(self, url: str) -> bool:
         """Whether a redirect leads through where a site tells domains of others who is signed in: no page to crawl."""
