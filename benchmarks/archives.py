@@ -1,6 +1,7 @@
 """Import of archives of 100,000 posts: seconds and peak memory, each in a process of its own.
 
-`python benchmarks/archives.py [--posts N] [linkedin x …]` writes the archives into a temporary folder.
+`python benchmarks/archives.py [--posts N] [linkedin x …]` writes the archives into a temporary folder. `kB/post` is by
+how much the process grew for each post after the first thousand.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tempfile import TemporaryDirectory
 WORDS = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8").split()
 PLACES = ("linkedin", "x", "medium", "substack", "notes", "feed", "chatgpt")
 MIB = 1 << 20
+WARM = 1000  # posts after which all is loaded
 
 
 def text(number: int, words: int = 150) -> str:
@@ -128,21 +130,43 @@ def write(path: Path, name: str, posts: int) -> int:
     return unpacked
 
 
+class Growth:
+    """Progress that notes how large the process was when it was warm."""
+
+    def __init__(self) -> None:
+        self.done, self.warm = 0, 0
+
+    def plan(self, stage: str, total: int) -> None:
+        """Nothing to show."""
+
+    def say(self, text: str) -> None:
+        """Nothing to show."""
+
+    def step(self, stage: str, done: int = 1, outcome: object = None) -> None:
+        """A post is stored."""
+        self.done += done
+        if self.done == WARM:
+            self.warm = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def measure(path: Path, home: Path) -> None:
     """Import in this process, and say how it went."""
-    from llm_twin import Twin
+    from llm_twin import Settings, Twin
 
-    with Twin(home=home) as twin:
+    growth = Growth()
+    with Twin(Settings.load(home=home), growth) as twin:
         started = time.perf_counter()
         report = twin.import_archive(path, "Ada Example")
         seconds = time.perf_counter() - started
     used = resource.getrusage(resource.RUSAGE_SELF)
-    cpu, peak = round(used.ru_utime + used.ru_stime, 1), used.ru_maxrss // 1024
-    print(
-        json.dumps(
-            {"seconds": round(seconds, 1), "cpu": cpu, "peak_mb": peak, "counts": report.counts, **report.summary}
-        )
-    )
+    told = {
+        "seconds": round(seconds, 1),
+        "cpu": round(used.ru_utime + used.ru_stime, 1),
+        "peak_mb": used.ru_maxrss // 1024,
+        "grown_kb": round((used.ru_maxrss - growth.warm) / max(growth.done - WARM, 1), 2),
+        "counts": report.counts,
+    }
+    print(json.dumps({**told, **report.summary}))
 
 
 def main() -> None:
@@ -155,7 +179,7 @@ def main() -> None:
     if given.one:
         measure(*map(Path, given.one))
         return
-    print(f"{given.posts:,} posts           unpacked MB   zip MB   seconds     CPU s   posts/s   peak MB")
+    print(f"{given.posts:,} posts           unpacked MB   zip MB   seconds     CPU s   posts/s   peak MB  kB/post")
     for name in given.formats:
         with TemporaryDirectory() as folder:
             path = Path(folder, f"{name}.zip")
@@ -166,7 +190,7 @@ def main() -> None:
             packed = path.stat().st_size
             print(
                 f"{name:<24} {unpacked / MIB:>10.0f} {packed / MIB:>8.0f} {told['seconds']:>9} {told['cpu']:>9}"
-                f" {rate:>9.0f} {told['peak_mb']:>9}   {told['counts']} {told['left_out']}",
+                f" {rate:>9.0f} {told['peak_mb']:>9} {told['grown_kb']:>8}   {told['counts']} {told['left_out']}",
                 flush=True,
             )
 
