@@ -135,6 +135,11 @@ def test_a_vault_has_the_same_links_as_a_folder_and_in_any_zip_of_it(tmp_path: P
         assert list(texts_in(tmp_path, note, name)) == links, name
 
 
+def test_a_vault_with_a_feed_among_its_notes_is_a_vault(tmp_path: Path) -> None:
+    note = {"Bread.md": "Flour.", "Oven.md": "Hot.", "files/ada.xml": wxr(""), ".obsidian/app.json": "{}"}
+    assert len(texts(read(as_folder(tmp_path / "vault", note)))) == 2
+
+
 def test_a_picture_in_a_note_leaves_no_words(tmp_path: Path) -> None:
     note = "Flour ![[Pasted image 1.png|300]]. ![[Oven.pdf]] [[2. Dough|the dough]] ![[Oven v1.2]]\n"
     assert list(texts_in(tmp_path, {"a.md": note}).values()) == ["Flour .  the dough Oven v1.2"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,8 @@ from llm_twin.errors import LinkError, Permanent, Reason, TwinError, UsageError
 Arguments = ParamSpec("Arguments")
 
 TITLE_LENGTH = 80  # characters of the first line, for what has no title
+DATA = ("csv", "html", "js", "json", "xml")
+OF_MARKDOWN = ("notion", "notes")
 MOST_BROKEN = 10_000  # items of an archive that can't be read before the rest is not tried
 # For what was never published anywhere. `.invalid` is never a host (RFC 2606).
 NO_SITE = "https://notes.invalid/"
@@ -95,7 +98,11 @@ def formats() -> tuple[Format, ...]:
 
 def format_of(archive: Archive) -> Format:
     """The format that an archive shows itself to be. Raises `UsageError` that lists those that there are."""
-    for found in formats():
+    order = formats()
+    kinds = Counter(path.rpartition(".")[2].lower() for path in archive.members)
+    if kinds["md"] > sum(kinds[kind] for kind in DATA):  # a vault, whatever feeds and tables it has among its notes
+        order = tuple(sorted(order, key=lambda each: each.name not in OF_MARKDOWN))
+    for found in order:
         if found.recognises(archive):
             return found
     known = ", ".join(found.title for found in formats())
