@@ -20,36 +20,98 @@ from typing import Any
 
 import numpy as np
 
-from llm_twin.collect.content_blocks import WORD, Block, folded, outline_of
+from llm_twin.collect.content_blocks import HEADINGS, WORD, Block, outline_of
 from llm_twin.collect.content_features import features
 from llm_twin.collect.content_model import LEAVES
 from llm_twin.collect.extract_metadata import read_metadata
 from llm_twin.collect.extract_trees import body_of, flatten_code, parse
+from llm_twin.collect.formulas import write_formulas
 
 TREES, RATE = 100, 0.12
 SMALLEST_LEAF = 150  # blocks
 BLOCKS_A_PAGE = 150  # drawn from longer pages, so that no page rules
 LONG = 6  # words, from which a block is compared by its shingles
+SHORT = 25  # words; what is said twice is compared by its place up to here
 
 
 def labels(blocks: list[Block], gold: dict[str, Any]) -> list[bool]:
-    """Whether each block stands in the labelled text: half of its 4-word shingles, or the whole of a short one."""
+    """Whether each block stands in the labelled text: half of its 4-word shingles, or the whole of a short one.
+
+    What a page says more often than the label does, as a table of contents and the headings that it lists, counts as
+    often as there, where the text around agrees.
+    """
     words = WORD.findall(gold["text"].lower())
-    shingles = set(zip(words, words[1:], words[2:], words[3:], strict=False))
+    shingles: dict[tuple[str, ...], int] = {}
+    for at, shingle in enumerate(zip(words, words[1:], words[2:], words[3:], strict=False)):
+        shingles.setdefault(shingle, at)
     markdown = gold.get("markdown") or ""
     lines = [*gold["text"].split("\n"), *re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown).split("\n")]
     cells = [cell for line in markdown.split("\n") if "|" in line for cell in line.split("|")]
     whole = {"".join(WORD.findall(text.lower())) for text in (*lines, *cells)}
     joined = "".join(words)
-    found = []
+    found: list[bool] = []
+    places: list[int | None] = []
     for block in blocks:
-        own = [folded(word) for word in block.words]
+        own = block.words
         text = "".join(own)
+        place: int | None = None
         if len(own) >= LONG:
-            parts = list(zip(own, own[1:], own[2:], own[3:], strict=False))
-            found.append(sum(part in shingles for part in parts) >= len(parts) / 2)
+            parts = [shingles.get(part) for part in zip(own, own[1:], own[2:], own[3:], strict=False)]
+            known = sorted(part for part in parts if part is not None)
+            found.append(2 * len(known) >= len(parts))
+            place = known[len(known) // 2] if found[-1] else None
         else:
             found.append(text in whole or (len(own) >= 3 and len(text) > 8 and text in joined))
+        places.append(place)
+    alone: dict[tuple[str, ...], list[int]] = {}  # where a line says just that
+    at = 0
+    for line in gold["text"].split("\n"):
+        own = WORD.findall(line.lower())
+        alone.setdefault(tuple(own), []).append(at)
+        at += len(own)
+    headings = {tuple(WORD.findall(line.lower())) for line in markdown.split("\n") if line.startswith("#")}
+    return as_often(blocks, words, alone, headings, found, places)
+
+
+def as_often(
+    blocks: list[Block],
+    words: list[str],
+    lines: dict[tuple[str, ...], list[int]],
+    headings: set[tuple[str, ...]],
+    found: list[bool],
+    places: list[int | None],
+) -> list[bool]:
+    """Of the blocks found that say the same, as many as the label has: those whose neighbours stand closest there."""
+    same: dict[tuple[str, ...], list[int]] = {}
+    for index, block in enumerate(blocks):
+        if found[index] and len(block.words) <= SHORT and block.owner.tag not in ("td", "th", "pre"):
+            same.setdefault(tuple(block.words), []).append(index)
+    where: dict[str, list[int]] = {}
+    for place, word in enumerate(words):
+        where.setdefault(word, []).append(place)
+    for text, indexes in same.items():
+        if len(indexes) == 1:
+            continue
+        told = lines.get(text) or [at for at in where.get(text[0], []) if tuple(words[at : at + len(text)]) == text]
+        if not told or len(told) >= len(indexes):
+            continue
+        near = []
+        for index in indexes:
+            around = [
+                next((places[other] for other in beside if places[other] is not None and other not in indexes), None)
+                for beside in (range(index - 1, -1, -1), range(index + 1, len(blocks)))
+            ]
+            known = [place for place in around if place is not None]
+            meant = text in headings and blocks[index].owner.tag in HEADINGS
+            near += [(not meant, min((abs(at - place) for place in known), default=0), at, index) for at in told]
+        taken: set[int] = set()
+        kept: set[int] = set()
+        for *_, at, index in sorted(near):
+            if at not in taken and index not in kept:
+                taken.add(at)
+                kept.add(index)
+        for index in indexes:
+            found[index] = index in kept
     return found
 
 
@@ -61,6 +123,7 @@ def judged(job: tuple[Path, dict[str, Any]]) -> tuple[np.ndarray, list[bool], li
     if tree is None:
         return None
     flatten_code(tree)
+    write_formulas(tree)
     told = read_metadata(tree, gold["url"])
     outline = outline_of(body_of(tree))
     if not outline.blocks or not any(marks := labels(outline.blocks, gold)):

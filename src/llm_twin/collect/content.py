@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llm_twin.collect.content_blocks import UNREAD, WORD, Block, Outline, outline_of, unread
+from llm_twin.collect.content_blocks import UNREAD, Block, Outline, outline_of, unread
+from llm_twin.collect.content_markup import mend
 from llm_twin.collect.extract_trees import body_of
-from llm_twin.collect.markdown import markdown_of
+from llm_twin.collect.formulas import shield, unshield
+from llm_twin.collect.markdown import counted, markdown_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,9 +47,12 @@ def content_of(tree: HtmlElement, title: str, article_body: str, base: str) -> t
         return None
     blocks, kept = judgement.outline.blocks, judgement.kept
     _cut(body, blocks, kept)
+    mend(body, base)
     _flatten_layout(body)
     _fold_space(body)
+    shielded = shield(body)
     markdown = markdown_of(tostring(body, encoding="unicode", with_tail=False), base)
+    markdown = counted(unshield(markdown) if shielded else markdown)
     if not markdown:
         return None
     return markdown, _plain([block for block, keep in zip(blocks, kept, strict=True) if keep])
@@ -126,16 +131,14 @@ def _cut(body: HtmlElement, blocks: Sequence[Block], kept: list[bool]) -> None:
         holder = figure.getparent()
         while holder is not None and holder not in alive and holder.tag in ("a", "span", "picture", "div"):
             holder = holder.getparent()
-        if holder is not None and holder in alive and holder.tag in ("figure", "p") and figure.get("alt"):
+        captioned = holder is not None and (holder.tag == "figure" or "caption" in (holder.get("class") or ""))
+        if holder in alive and (captioned or (holder.tag == "p" and figure.get("alt"))):
             while figure is not None and figure not in alive:
                 alive.add(figure)
                 figure = figure.getparent()
     for element in [e for e in body.iter() if e is not body and e not in alive]:
         if element.tag not in ("br", *CELLS) or not any(e in alive for e in (element.getparent(),)):
             _remove(element)
-    for anchor in list(body.iter("a")):
-        if not WORD.search("".join(map(str, anchor.itertext()))) and anchor.find(".//img") is None:
-            _remove(anchor)  # the sign beside a heading that links to itself
 
 
 def _remove(element: HtmlElement) -> None:

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 INLINE = frozenset({
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "br", "cite", "code", "data", "del", "dfn", "em", "font", "i",
     "img", "ins", "kbd", "label", "mark", "math", "nobr", "picture", "q", "rp", "rt", "ruby", "s", "samp", "small",
-    "source", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+    "source", "span", "strike", "strong", "sub", "sup", "tex", "time", "tt", "u", "var", "wbr",
 })  # fmt: skip
 # What holds no text of the page; `content.py` drops it.
 UNREAD = frozenset({
     "button", "canvas", "dialog", "embed", "head", "iframe", "input", "link", "meta", "noscript", "object", "option",
     "script", "select", "style", "svg", "template", "textarea", "title",
 })  # fmt: skip
+HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 MAX_DEPTH = 250  # nested elements; deeper ones are no page that somebody reads
 WORD = re.compile(r"\w+")
 
@@ -51,8 +52,11 @@ class Outline:
 
 def unread(element: HtmlElement) -> bool:
     """Whether an element's text is none of the page's. A button that was never closed swallows the whole page."""
-    if element.tag == "button":
-        return element.find(".//p") is None
+    if element.tag == "button":  # or what opens and closes a part of the text, which is its heading
+        return element.find(".//p") is None and not (
+            HEADINGS.intersection(e.tag for e in element.iter())
+            or HEADINGS.intersection(e.tag for e in element.iterancestors())
+        )
     return element.tag in UNREAD
 
 

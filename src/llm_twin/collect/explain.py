@@ -12,6 +12,7 @@ from llm_twin.collect.content_features import AROUND
 from llm_twin.collect.extract import marked_text
 from llm_twin.collect.extract_metadata import read_metadata
 from llm_twin.collect.extract_trees import body_of, flatten_code, parse
+from llm_twin.collect.formulas import write_formulas
 from llm_twin.collect.language import language_of
 from llm_twin.documents import Value
 
@@ -112,6 +113,7 @@ def explain(html: str, url: str) -> tuple[Opinion, ...]:
         return ()
     told = read_metadata(tree, url)
     flatten_code(tree)
+    write_formulas(tree)
     if told.kind == "post" and marked_text(tree, url):
         return ()
     judgement = judge(outline_of(body_of(tree)), told.title, told.article_body or "")

@@ -20,6 +20,7 @@ from pydantic import Field
 from llm_twin.collect.content import content_of
 from llm_twin.collect.extract_metadata import Metadata, read_metadata
 from llm_twin.collect.extract_trees import flatten_code, has_class, parse, select
+from llm_twin.collect.formulas import write_formulas
 from llm_twin.collect.language import language_for
 from llm_twin.collect.markdown import markdown_of, plain_of
 from llm_twin.collect.not_articles import not_article
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EXTRACTOR = "4"  # another one whenever results change: pages that did not change are read again then
+EXTRACTOR = "5"  # another one whenever results change: pages that did not change are read again then
 # Letters and digits. A handful of words has more; counted in characters because not all scripts put spaces.
 MIN_LETTERS = {"article": 20, "post": 1}
 PARTLY = {Reason.PAYWALL, Reason.LOGIN_REQUIRED}  # of such pages an opening can be read
@@ -115,6 +116,7 @@ def _extract(html: str, url: str, with_text: bool = True) -> Extraction:
     if with_text:
         base = _base(tree, url)
         flatten_code(tree)
+        write_formulas(tree)
         marked = marked_text(tree, base) if found.kind == "post" else None
         markdown, text = marked or content_of(tree, found.title, found.article_body or "", base) or ("", "")
         if not text.strip():

@@ -11,8 +11,13 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
     from lxml.html import HtmlElement
 
-LANGUAGE_CLASS = re.compile(r"(?:^|\s)(?:language-|lang-|highlight-source-|brush:\s*)([\w+#.]{1,20})")
-NO_LANGUAGE = {"plaintext", "text", "txt", "plain", "none", "nohighlight", "default", "undefined"}
+LANGUAGE_CLASS = re.compile(
+    r"(?:^|\s)(?:language-|lang-|highlight-source-|highlight-(?=[\w+#.]+ notranslate)|brush:\s*"
+    r"|(?:hljs|sourceCode|prettyprint)\s+)([\w+#.]{1,20})(?![\w-])"
+)
+NO_LANGUAGE = {"plaintext", "text", "txt", "plain", "none", "nohighlight", "default", "undefined", "linenums"}
+IN_CODE = ("button", "script", "style", "svg", "select", "textarea", "noscript", "template")  # that are no code
+LINE_CELLS = ("blob-code", "js-file-line", "hljs-ln-code", "crayon-code", "rouge-code")  # classes of cells with code
 UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what no tree may hold
 UNWRITABLE_REFERENCE = re.compile(
     r"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01]|6553[45])(?!\d)|x0*(?:[0-8bcef]|1[\da-f]|fff[ef])(?![\da-f]));?", re.I
@@ -69,9 +74,11 @@ def flatten_code(tree: HtmlElement) -> None:
         if len(blocks) == 1:
             blocks[0].tail = table.tail
             table.getparent().replace(table, blocks[0])
+    _find_code(tree)
     for pre in select(tree, "//pre[not(ancestor::pre)]"):
-        for gutter in select(pre, GUTTERS):
-            gutter.drop_tree()
+        for gutter in [*select(pre, GUTTERS), *pre.iter(*IN_CODE)]:
+            if gutter.getparent() is not None:
+                gutter.drop_tree()
         language = _language(pre)
         text = _text_of_pre(pre).strip("\n")
         tail = pre.tail
@@ -82,6 +89,30 @@ def flatten_code(tree: HtmlElement) -> None:
         code.text = UNWRITABLE.sub("", text)
         if language:
             code.set("class", f"language-{language}")
+
+
+def _find_code(tree: HtmlElement) -> None:
+    """Make code blocks of tables with a row for each line, and of inline code that fills lines of its own."""
+    from lxml.etree import SubElement
+
+    tables: dict[HtmlElement, list[str]] = {}
+    for cell in tree.iter("td"):
+        if any(name in (cell.get("class") or "") for name in LINE_CELLS):
+            table = next(cell.iterancestors("table"), None)
+            if table is not None and next(table.iterancestors("pre", "table"), None) is None:
+                tables.setdefault(table, []).append(_text_of_pre(cell).strip("\n"))
+    for table, lines in tables.items():
+        if table.find(".//pre") is None:
+            for child in list(table):
+                table.remove(child)
+            table.tag, table.text = "pre", None
+            SubElement(table, "code").text = "\n".join(lines)
+    for code in list(tree.iter("code")):
+        around = code.getparent()
+        if around is not None and around.tag in ("div", "p", "td", "li", "figure") and len(around) == 1:
+            written = code.find(".//br") is not None or "language-" in (code.get("class") or "")
+            if written and not f"{around.text or ''}{code.tail or ''}".strip():
+                code.tag = "pre"
 
 
 def _language(pre: HtmlElement) -> str:

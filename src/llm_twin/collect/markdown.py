@@ -60,6 +60,21 @@ def spaced(markdown: str) -> str:
     return "\n".join(lines)
 
 
+def counted(markdown: str) -> str:
+    """Markdown whose paragraphs may begin with a number or bullet as items do: authors who wrote one meant it."""
+    lines: list[str] = []
+    fence = ""
+    for line in markdown.split("\n"):
+        if fence:
+            fence = "" if line.strip() == fence else fence
+        elif match := re.match(r"\s*(`{3,}|~{3,})", line):
+            fence = match[1]
+        elif "\\" in line[:11]:
+            line = re.sub(r"^(\d{1,9})?\\([.)]|[-+](?= ))(?=\s)", r"\1\2", line)
+        lines.append(line)
+    return "\n".join(lines)
+
+
 def fenced(code: str, language: str = "") -> str:
     """`code` between fences that are longer than any run of backticks in it. Nothing in it is changed."""
     longest = max((len(run) for run in re.findall(r"`{3,}", code)), default=2)

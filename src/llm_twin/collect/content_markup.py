@@ -1,0 +1,211 @@
+"""What is kept of a page, in the forms that a converter writes as what they are for a reader.
+
+Headings out of what emphasises or links them, lists whose items are their children, numbers as they were counted,
+notes with their references, pictures with the address that a script would have filled in.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from llm_twin.collect.content_blocks import INLINE, WORD
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+AROUND_HEADINGS = INLINE | {"summary", "button", "label"}
+LAZY = ("data-src", "data-original", "data-lazy-src", "data-srcset", "srcset")  # where scripts find a picture
+MARK = re.compile(r"\[?\(?(\d{1,3}|[*†‡§¶]{1,3}|[a-z]{1,2}|[ivxl]{1,5})\)?\]?")  # of a note
+NAMED = re.compile(r"fn|note|cite|bib|ref", re.I)  # what notes are called
+NOTES = ("li", "p", "div", "dd", "aside", "section")
+BACK = re.compile(r"[\^↩⤴↑⏎\ufe0e\ufe0f\s]*|back|jump up|return")
+MOST_AROUND = 30  # elements around a heading that are looked at
+MOST_LINKS = 50  # of a note, that may lead back
+MOST_NUMBERS = 1_000_000_000  # CommonMark reads nine digits
+
+
+def mend(body: HtmlElement, base: str) -> None:
+    """Bring the tree under `body` into such forms, in place. `base`: what links are relative to."""
+    _free_headings(body)
+    _nest_lists(body)
+    _count_items(body)
+    _tie_notes(body)
+    _find_pictures(body)
+    _free_links(body, base.partition("#")[0])
+
+
+def _free_headings(body: HtmlElement) -> None:
+    """Headings inside emphasis or a link come out of it; the link goes into the heading."""
+    from lxml.html import Element
+
+    for heading in list(body.iter(*HEADINGS, "li")):
+        link: HtmlElement | None = None
+        around = heading.getparent()
+        inline = True
+        for _ in range(MOST_AROUND):
+            if around is None or around is body:
+                break
+            outer = around.getparent()
+            inline = inline and around.tag in AROUND_HEADINGS
+            if around.tag == "a":
+                link = around
+                around.tag = "div"
+                break
+            if inline and around.tag == "summary":
+                around.tag = "div"
+            elif inline:
+                around.drop_tag()
+            around = outer
+        if link is not None and link.get("href") and heading.find(".//a") is None:
+            inner = Element("a", href=link.get("href"))
+            inner.text, heading.text = heading.text, None
+            for child in list(heading):
+                inner.append(child)
+            heading.append(inner)
+
+
+def _nest_lists(body: HtmlElement) -> None:
+    """Lists as children of the item before them, and items as children of their list."""
+    for listed in list(body.iter("ul", "ol")):
+        for child in list(listed):
+            if child.tag in ("ul", "ol") and (before := child.getprevious()) is not None and before.tag == "li":
+                before.append(child)
+            elif child.tag in ("div", "span") and len(child) and all(inner.tag == "li" for inner in child):
+                child.drop_tag()
+
+
+def _count_items(body: HtmlElement) -> None:
+    """Lists that do not simply count up become several that do, each with the number that it begins with."""
+    for listed in list(body.iter("ol")):
+        items = [child for child in listed if child.tag == "li"]
+        backwards = listed.get("reversed") is not None
+        if not items or not (backwards or any(item.get("value") for item in items)):
+            continue
+        number = _number(listed.get("start"), len(items) if backwards else 1)
+        first: list[tuple[int, HtmlElement]] = []  # of each part
+        expected = None
+        for item in items:
+            number = _number(item.get("value"), number)
+            if number != expected:
+                first.append((number, item))
+            expected = number + 1
+            number += -1 if backwards else 1
+        if any(not 0 <= number < MOST_NUMBERS for number, _ in first):
+            continue
+        listed.set("start", str(first[0][0]))
+        for number, item in reversed(first[1:]):
+            part = listed.makeelement("ol", start=str(number))
+            for moved in [item, *item.itersiblings()]:
+                part.append(moved)
+            listed.addnext(part)
+
+
+def _number(value: str | None, other: int) -> int:
+    try:
+        return int(value) if value else other
+    except ValueError:
+        return other
+
+
+def _tie_notes(body: HtmlElement) -> None:
+    """References to notes and the notes themselves in Markdown's `[^1]`."""
+    from lxml.html import Element
+
+    anchors = [anchor for anchor in body.iter("a") if (anchor.get("href") or "")[:1] == "#"]
+    if not anchors:
+        return
+    order = {element: place for place, element in enumerate(body.iter())}
+    named = {element.get("id") or element.get("name"): element for element in order if element.keys()}
+    labels: dict[HtmlElement, str] = {}
+    for anchor in anchors:
+        target = named.get(str(anchor.get("href"))[1:] or None)
+        mark = MARK.fullmatch(_said(anchor))
+        if target is None or mark is None or order[target] < order[anchor]:
+            continue
+        note = next((e for e in (target, *target.iterancestors()) if e.tag in NOTES), None)
+        if note is None or note is body or note in anchor.iterancestors():
+            continue
+        if note not in labels and not _is_note(note, target, anchor):
+            continue
+        if note not in labels:
+            label = mark[1] if mark[1] not in labels.values() else f"{mark[1]}-{len(labels)}"
+            labels[note] = label
+        sign = Element("span")
+        sign.text = f"[^{labels[note]}]"
+        holder = anchor
+        while not (holder.tail or "").strip() and _holds_nothing_else(holder.getparent()):
+            holder = holder.getparent()
+        sign.tail = holder.tail
+        holder.getparent().replace(holder, sign)
+    for note, label in labels.items():
+        _write_note(note, label)
+
+
+def _is_note(note: HtmlElement, target: HtmlElement, anchor: HtmlElement) -> bool:
+    """Whether a link goes to a note: it is named as one, or leads back to where the link stands."""
+    if NAMED.search(f"{target.get('id') or ''} {note.get('class') or ''} {note.get('role') or ''}"):
+        return True
+    around = (anchor, *islice(anchor.iterancestors(), 2))
+    own = {f"#{name}" for element in around if (name := element.get("id") or element.get("name"))}
+    return any(link.get("href") in own for link in islice(note.iter("a"), MOST_LINKS))
+
+
+def _holds_nothing_else(element: HtmlElement) -> bool:
+    return element.tag in ("sup", "span") and len(element) == 1 and not (element.text or "").strip()
+
+
+def _said(element: HtmlElement) -> str:
+    return "".join(map(str, element.itertext())).strip()
+
+
+def _write_note(note: HtmlElement, label: str) -> None:
+    """Begin a note with its label, without the links that lead back from it."""
+    for link in [link for link in note.iter("a") if (link.get("href") or "")[:1] == "#"]:
+        text = _said(link)
+        if BACK.fullmatch(text.lower()) or (MARK.fullmatch(text) and link.getprevious() is None):
+            link.drop_tree()
+    first = note
+    while not (first.text or "").strip() and len(first) and first[0].tag in ("p", "div", "span", "section"):
+        first = first[0]
+    first.text = f"[^{label}]: {(first.text or '').lstrip()}"
+    if note.tag == "li":
+        note.tag = "div"
+        listed = note.getparent()
+        if listed is not None and all(item.tag != "li" for item in listed):
+            listed.tag = "div"
+
+
+def _find_pictures(body: HtmlElement) -> None:
+    """Pictures with the address that is no placeholder, and out of links that show nothing but them."""
+    for picture in list(body.iter("img")):
+        told = [picture.get("src"), *(picture.get(name) for name in LAZY)]
+        told += [source.get("srcset") for source in picture.itersiblings("source", preceding=True)]
+        addresses = [address.split()[0].rstrip(",") for address in told if address and address.strip()]
+        real = [address for address in addresses if not address.startswith(("data:", "about:"))]
+        if not real:
+            picture.drop_tree()
+            continue
+        picture.set("src", real[0])
+        link = picture.getparent()
+        while link is not None and link.tag in ("picture", "span"):
+            link = link.getparent()
+        if link is not None and link.tag == "a" and not _said(link):
+            link.drop_tag()
+
+
+def _free_links(body: HtmlElement, page: str) -> None:
+    """Links within the page become text: they lead nowhere from a text that stands alone. Others stay on one line."""
+    for link in list(body.iter("a")):
+        if not WORD.search(_said(link)) and link.find(".//img") is None:
+            link.drop_tree()  # the sign beside a heading that links to itself
+            continue
+        address, mark, _ = (link.get("href") or "").strip().partition("#")
+        if mark and address in ("", page):
+            link.drop_tag()
+            continue
+        for line_break in list(link.iter("br")):
+            line_break.tail = f" {line_break.tail or ''}"
+            line_break.drop_tree()
