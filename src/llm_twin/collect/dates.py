@@ -21,6 +21,8 @@ TAGS = (
     "og:article:published_time",
     "date.published",
     "publish-date",
+    "published",
+    "publication_date",
     "publish_date",
     "published_at",
     "pubdate",
@@ -73,7 +75,7 @@ def find_published(
         *((f"meta {tag}", meta.get(tag)) for tag in TAGS),
         *((PUBLISHED_TIME, time.get("datetime")) for time in select(tree, MARKED)[:2]),
     )
-    told = [(source, found) for source, value in stated if (found := moment(value))]
+    told = [(source, found) for source, value in stated if (found := moment(value) or _in_words(value))]
     shown, updated = _by_the_heading(runs)
     changes = [found for found in map(moment, (*modified, *(meta.get(tag) for tag in CHANGES))) if found]
     options = [*told, *((SHOWN, found) for found in shown), *((UPDATE, found) for found in updated)]
@@ -91,6 +93,12 @@ def find_published(
         return None
     claims.believe("published_at", options[0][0], because)
     return options[0][1]
+
+
+def _in_words(value: object) -> datetime | None:
+    """A day in a tag, written as people do."""
+    match = WRITTEN.fullmatch(value.strip()) if isinstance(value, str) and len(value) < SHORT else None
+    return parsed(match[0]) if match else None
 
 
 def moment(value: object) -> datetime | None:

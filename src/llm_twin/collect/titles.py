@@ -25,6 +25,8 @@ LIKE = 0.5  # of a heading's words in a title, for the heading to be the page's 
 HEADLINE_WORDS = 5  # from which a heading that no tag confirms is no label of a section
 SITE_WORDS = 5  # of a site's name at most
 MARKS = r"(?:\s+[-·•\u2013\u2014:]+\s+|\s*[|»«]\s*|:\s+)"
+# What stands in a heading before the title: "Blog:", "Dec 18 2025".
+LABEL = re.compile(r"(?:\w+\s*:|(?=.*\b(?:19|20)\d\d\b)(?:[^\W\d]{3,12}\.?|\d{1,4}(?:st|nd|rd|th)?|[\s,./-]+){3,9})\s*")
 UNSPOKEN = (
     "self::button or self::script or self::style or contains(@class, 'headerlink') or contains(@class, 'sr-only')"
 )
@@ -50,6 +52,11 @@ def find_title(
         claims.believe("title", HEADING, because)
         return found
 
+    for text, element in heads:
+        for source, tag in sources:
+            if text.endswith(tag) and LABEL.fullmatch(text[: -len(tag)]):
+                claims.believe("title", source, "the heading is the same behind a date or a label")
+                return tag, element
     if not tags and len(own) == 1:  # some sites give all their pages one title
         return shown(own[0], "no data name the page, and there is one heading")
     for confirms, words in ((_same, "says the same"), (_starts, "begins with it")):
