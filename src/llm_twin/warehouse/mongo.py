@@ -98,7 +98,8 @@ class MongoWarehouse:
         author_id = storable_text(author_id)
 
         def write(session: Session) -> None:
-            self._remove(self._ids({"author_id": author_id}, session), session)
+            ids = self._ids({"author_id": author_id}, session)
+            self._remove(self._with_children(ids, session), session)
             self._database["tasks"].delete_many({"author_id": author_id}, session=session)
             if user := self._database["users"].find_one_and_delete({"_id": author_id}, session=session):
                 gone = {"author_key": {"$in": sorted(names_of(read_author(user)))}}
@@ -160,11 +161,13 @@ class MongoWarehouse:
             for record in self._database[name].find(query, {"_id": 1}, session=session)
         }
 
+    def _with_children(self, ids: set[str], session: Session) -> set[str]:
+        return ids | self._ids({"parent_id": {"$in": list(ids)}}, session)
+
     def _remove(self, ids: set[str], session: Session) -> int:
-        """Remove documents with their children and raw responses; documents last, so that they are found again."""
+        """Remove documents with their raw responses; documents last, so that they are found again."""
         if not ids:
             return 0
-        ids = ids | self._ids({"parent_id": {"$in": list(ids)}}, session)
         these = {"_id": {"$in": list(ids)}}
         # A repository that lost a file is read again.
         parts = self._database[COLLECTIONS["code"]].find({**these, "parent_id": {"$ne": None}}, session=session)
@@ -236,7 +239,7 @@ class MongoWarehouse:
 
     def delete(self, document_ids: Collection[str]) -> int:
         ids = set(map(storable_text, document_ids))
-        return self._server.write(lambda session: self._remove(ids, session))
+        return self._server.write(lambda session: self._remove(self._with_children(ids, session), session))
 
     # Runs and outcomes
 
