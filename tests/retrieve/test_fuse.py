@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_twin.retrieve.diversify import diversified
-from llm_twin.retrieve.fuse import DENSE_WEIGHT, PLACES, Ranking, fused
+from llm_twin.retrieve.fuse import DENSE_WEIGHT, LEAD, PLACES, Ranking, fused
 
 names = st.text("abcdefgh", min_size=1, max_size=1)
 cosines = st.dictionaries(names, st.floats(-0.99, 1))
@@ -37,11 +37,23 @@ def test_better_in_both_is_better_in_the_fused_ranking(dense: dict[str, float], 
                 assert scores[one] >= scores[other] - 1e-9
 
 
-def test_the_best_of_both_rankings_scores_1() -> None:
-    scores = fused(ranking({"a": 0.6, "b": 0.2}, 9, -1), ranking({"a": 12.0, "c": 3.0}, 9, 0))
+def test_what_nothing_comes_near_in_either_ranking_scores_1() -> None:
+    scores = fused(ranking({"a": 0.6, "b": -0.2}, 9, -1), ranking({"a": 12.0}, 9, 0))
     assert scores["a"] == pytest.approx(1)
-    assert scores["b"] == pytest.approx((DENSE_WEIGHT * 1.2 / 1.6 + PLACES / 3) / (1 + PLACES))
-    assert scores["c"] == pytest.approx(((1 - DENSE_WEIGHT) / 4 + PLACES / 3) / (1 + PLACES))
+
+
+def test_scores_places_and_the_lead_of_the_best_add_up() -> None:
+    scores = fused(ranking({"a": 0.6, "b": 0.2}, 9, -1), ranking({"a": 12.0, "c": 3.0}, 9, 0))
+    most = 1 + PLACES + 2 * LEAD
+    assert scores["a"] == pytest.approx((1 + PLACES + LEAD * (1 - 0.2 / 0.6) + LEAD * (1 - 3 / 12)) / most)
+    assert scores["b"] == pytest.approx((DENSE_WEIGHT * 1.2 / 1.6 + PLACES / 3) / most)
+    assert scores["c"] == pytest.approx(((1 - DENSE_WEIGHT) / 4 + PLACES / 3) / most)
+
+
+def test_the_best_of_a_ranking_counts_more_where_it_stands_out() -> None:
+    dense = ranking({"a": 0.5, "b": 0.45}, 9, -1)
+    alone, followed = (fused(dense, ranking({"b": 10.0, "a": second}, 9, 0)) for second in (5.0, 9.5))
+    assert alone["b"] > followed["b"]
 
 
 def test_what_scores_the_same_has_the_same_place() -> None:

@@ -1,8 +1,8 @@
 """One ranking from two: a convex combination of dense and sparse scores, each scaled by what it can be at most.
 
 Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", ACM TOIS 2023: better and steadier than
-reciprocal rank fusion, and, with theoretical minima, without anything to fit. A small share goes to the places in
-either ranking, since scores tell little among the very best. `benchmarks/retrieval.py` measures it.
+reciprocal rank fusion, and, with theoretical minima, without anything to fit. Small shares go to the places in either
+ranking, and to what stands out of it. `benchmarks/retrieval.py` measures it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-# The weight of the dense score. The paper finds .6 to .8 good on every collection. So do twelve made of real texts for
-# this (articles with and without titles, web pages, manuals, READMEs, code, package descriptions): the mean MRR@10 is
-# .864 at .65, .867 at .7, .868 at .75, beside .825 and .845 of either alone. See docs/indexing.md.
-DENSE_WEIGHT = 0.7
-# What the best passage's BM25 adds to that of its whole document: the mean is .865 with .1, .868 with .25, and .864
-# without, where hybrid is below the better of the two rankings on four collections.
+# The weight of the dense score. The paper finds .6 to .8 good on every collection, and so do twelve made of real texts
+# for this (articles with and without titles, web pages, manuals, READMEs, code, package descriptions).
+DENSE_WEIGHT = 0.72
+# What the best passage's BM25 adds to that of its whole document: without it hybrid is below the better of the two
+# rankings on four of these collections.
 PASSAGE_SHARE = 0.15
-# What leading either ranking adds, falling as 1 / (1 + rank): the best of a ranking is worth half of it. With it hybrid
-# is at least as good as the better of the two on eleven of the twelve collections, without it on ten.
-PLACES = 0.1
+# What leading either ranking adds, falling as 1 / (1 + rank): the best of a ranking is worth half of it. Scores tell
+# little among the very best.
+PLACES = 0.05
+# What the best of a ranking gains by how far it is ahead of the second, as a share of its score: a ranking of which one
+# document stands out is surer of it than one of many that are alike. With it hybrid is at least as good as the better
+# ranking on every collection, without it on all but one. See docs/indexing.md.
+LEAD = 0.1
 LEAST_COSINE, LEAST_BM25 = -1.0, 0.0
 
 
@@ -61,28 +64,32 @@ def with_passages(documents: Ranking, best_passages: Ranking) -> Ranking:
 def fused(dense: Ranking, sparse: Ranking, weight: float = DENSE_WEIGHT) -> dict[str, float]:
     """Scores by id, between 0 and 1, of all that either ranking lists: `weight` * dense + (1 - `weight`) * sparse.
 
-    Each is scaled between the least it can be, cosine -1 or BM25 0, and the best that was found; places count beside.
+    Each is scaled between the least it can be, cosine -1 or BM25 0, and the best that was found; places and the lead of
+    a ranking's best count beside.
     """
     best_dense = max(dense.scores.values(), default=0.0) - LEAST_COSINE
     best_sparse = max(sparse.scores.values(), default=0.0)
-    places = [_places(each) for each in (dense, sparse)]
+    standing = [_standing(each) for each in (dense, sparse)]
     return {
         name: (
             weight * (dense.scores.get(name, dense.rest) - LEAST_COSINE) / (best_dense or 1.0)
             + (1 - weight) * sparse.scores.get(name, sparse.rest) / (best_sparse or 1.0)
-            + PLACES * sum(place.get(name, 0.0) for place in places)
+            + sum(each.get(name, 0.0) for each in standing)
         )
-        / (1 + PLACES)
+        / (1 + PLACES + 2 * LEAD)
         for name in {**dense.scores, **sparse.scores}
     }
 
 
-def _places(ranking: Ranking) -> dict[str, float]:
-    """1 / (1 + rank) by id; what scores the same has the same place."""
-    places: dict[str, float] = {}
-    place, last = 0.0, None
+def _standing(ranking: Ranking) -> dict[str, float]:
+    """What its place gives each id, and its lead the first; what scores the same has the same place."""
+    standing: dict[str, float] = {}
+    gain, last = 0.0, None
     for rank, (name, score) in enumerate(ranking.scores.items(), start=1):
         if score != last:
-            place, last = 1 / (1 + rank), score
-        places[name] = place
-    return places
+            gain, last = PLACES / (1 + rank), score
+        standing[name] = gain
+    first, second = [*ranking.scores.values(), 0.0, 0.0][:2]
+    if first > 0:
+        standing[next(iter(standing))] += LEAD * (1 - max(second, 0.0) / first)
+    return standing
