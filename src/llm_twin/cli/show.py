@@ -188,7 +188,8 @@ def _explained(why: Explanation, passage: Passage) -> str:
         elif why.mode == "hybrid":
             parts.append(f"{name}: not among the candidates")
     if why.mode == "hybrid":
-        parts.append(f"{why.dense_weight:g} dense + {1 - why.dense_weight:.2g} sparse, places, lead = {why.fused_score:.4f}")
+        weights = f"{why.dense_weight:g} dense + {1 - why.dense_weight:.2g} sparse"
+        parts.append(f"{weights}, places, lead = {why.fused_score:.4f}")
     if why.rerank_score is not None:
         parts.append(f"reranked {why.rerank_score:.4f}")
     lines = ["; ".join(parts)]
