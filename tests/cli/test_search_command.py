@@ -80,7 +80,7 @@ def test_an_explanation_is_shown_and_printed_as_json(search: Run) -> None:
     out = search("feed the starter", "-k", 1, "--explain")[1]
     assert "sense: rank 1, cosine 0." in out
     assert "words: rank 1, BM25 " in out
-    assert "0.72 dense + 0.28 sparse, places, lead = " in out
+    assert "0.73 dense + 0.27 sparse, places, lead = " in out
     assert "matched: " in out
     assert "starter " in out
     assert "in: How to bake sourdough › Part " in out

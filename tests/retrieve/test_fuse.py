@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_twin.retrieve.diversify import diversified
-from llm_twin.retrieve.fuse import DENSE_WEIGHT, LEAD, PLACES, Ranking, fused
+from llm_twin.retrieve.fuse import DENSE_LEAD, DENSE_WEIGHT, PLACES, SPARSE_LEAD, Ranking, fused
 
 names = st.text("abcdefgh", min_size=1, max_size=1)
 cosines = st.dictionaries(names, st.floats(-0.99, 1))
@@ -44,8 +44,8 @@ def test_what_nothing_comes_near_in_either_ranking_scores_1() -> None:
 
 def test_scores_places_and_the_lead_of_the_best_add_up() -> None:
     scores = fused(ranking({"a": 0.6, "b": 0.2}, 9, -1), ranking({"a": 12.0, "c": 3.0}, 9, 0))
-    most = 1 + PLACES + 2 * LEAD
-    assert scores["a"] == pytest.approx((1 + PLACES + LEAD * (1 - 0.2 / 0.6) + LEAD * (1 - 3 / 12)) / most)
+    most = 1 + PLACES + DENSE_LEAD + SPARSE_LEAD
+    assert scores["a"] == pytest.approx((1 + PLACES + DENSE_LEAD * (1 - 0.2 / 0.6) + SPARSE_LEAD * (1 - 3 / 12)) / most)
     assert scores["b"] == pytest.approx((DENSE_WEIGHT * 1.2 / 1.6 + PLACES / 3) / most)
     assert scores["c"] == pytest.approx(((1 - DENSE_WEIGHT) / 4 + PLACES / 3) / most)
 

@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-# The weight of the dense score. The paper finds .6 to .8 good on every collection, and so do twelve made of real texts
+# The weight of the dense score. The paper finds .6 to .8 good on every collection, and so do fifteen made of real texts
 # for this (articles with and without titles, web pages, manuals, READMEs, code, package descriptions).
-DENSE_WEIGHT = 0.72
+DENSE_WEIGHT = 0.73
 # What the best passage's BM25 adds to that of its whole document: without it hybrid is below the better of the two
 # rankings on four of these collections.
 PASSAGE_SHARE = 0.15
 # What leading either ranking adds, falling as 1 / (1 + rank): the best of a ranking is worth half of it. Scores tell
 # little among the very best.
-PLACES = 0.05
-# What the best of a ranking gains by how far it is ahead of the second, as a share of its score: a ranking of which one
-# document stands out is surer of it than one of many that are alike. With it hybrid is at least as good as the better
-# ranking on every collection, without it on all but one. See docs/indexing.md.
-LEAD = 0.1
+PLACES = 0.06
+# What the best of either ranking gains by how far it is ahead of the second, as a share of its score: a ranking of which
+# one document stands out is surer of it than one of many that are alike. Cosines lie closer together than BM25. With it
+# hybrid is at least as good as the better of the two on fifteen collections, without it on all but one: docs/indexing.md.
+DENSE_LEAD, SPARSE_LEAD = 0.25, 0.12
 LEAST_COSINE, LEAST_BM25 = -1.0, 0.0
 
 
@@ -69,19 +69,19 @@ def fused(dense: Ranking, sparse: Ranking, weight: float = DENSE_WEIGHT) -> dict
     """
     best_dense = max(dense.scores.values(), default=0.0) - LEAST_COSINE
     best_sparse = max(sparse.scores.values(), default=0.0)
-    standing = [_standing(each) for each in (dense, sparse)]
+    standing = [_standing(dense, DENSE_LEAD), _standing(sparse, SPARSE_LEAD)]
     return {
         name: (
             weight * (dense.scores.get(name, dense.rest) - LEAST_COSINE) / (best_dense or 1.0)
             + (1 - weight) * sparse.scores.get(name, sparse.rest) / (best_sparse or 1.0)
             + sum(each.get(name, 0.0) for each in standing)
         )
-        / (1 + PLACES + 2 * LEAD)
+        / (1 + PLACES + DENSE_LEAD + SPARSE_LEAD)
         for name in {**dense.scores, **sparse.scores}
     }
 
 
-def _standing(ranking: Ranking) -> dict[str, float]:
+def _standing(ranking: Ranking, lead: float) -> dict[str, float]:
     """What its place gives each id, and its lead the first; what scores the same has the same place."""
     standing: dict[str, float] = {}
     gain, last = 0.0, None
@@ -91,5 +91,5 @@ def _standing(ranking: Ranking) -> dict[str, float]:
         standing[name] = gain
     first, second = [*ranking.scores.values(), 0.0, 0.0][:2]
     if first > 0:
-        standing[next(iter(standing))] += LEAD * (1 - max(second, 0.0) / first)
+        standing[next(iter(standing))] += lead * (1 - max(second, 0.0) / first)
     return standing

@@ -47,7 +47,7 @@ def found(settings: Settings) -> str:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        path = playwright.chromium.executable_path
+        path = str(playwright.chromium.executable_path)
     if not Path(path).is_file():
         raise ConfigError(f"no browser here; {HINT}")
     return path
