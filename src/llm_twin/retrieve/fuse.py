@@ -19,9 +19,9 @@ PASSAGE_SHARE = 0.15
 # What leading either ranking adds, falling as 1 / (1 + rank): the best of a ranking is worth half of it. Scores tell
 # little among the very best.
 PLACES = 0.06
-# What the best of either ranking gains by how far it is ahead of the second, as a share of its score: a ranking of which
-# one document stands out is surer of it than one of many that are alike. Cosines lie closer together than BM25. With it
-# hybrid is at least as good as the better of the two on fifteen collections, without it on all but one: docs/indexing.md.
+# What the best of either ranking gains by how far it is ahead of the second, as a share of its score: a ranking of
+# which one document stands out is surer of it than one of many that are alike. Cosines lie closer together than BM25.
+# With it hybrid is at least as good as the better of the two on all fifteen collections; see docs/indexing.md.
 DENSE_LEAD, SPARSE_LEAD = 0.25, 0.12
 LEAST_COSINE, LEAST_BM25 = -1.0, 0.0
 
