@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-# The weight of the dense score. The paper finds .6 to .8 good on every collection, and so do fifteen made of real texts
-# for this (articles with and without titles, web pages, manuals, READMEs, code, package descriptions).
+# The weight of the dense score. The paper finds .6 to .8 good on every collection, and so do fourteen made of real
+# texts for this (articles with and without titles, web pages, manuals, READMEs, code, package descriptions).
 DENSE_WEIGHT = 0.73
 # What the best passage's BM25 adds to that of its whole document: without it hybrid is below the better of the two
 # rankings on four of these collections.
@@ -21,7 +21,7 @@ PASSAGE_SHARE = 0.15
 PLACES = 0.06
 # What the best of either ranking gains by how far it is ahead of the second, as a share of its score: a ranking of
 # which one document stands out is surer of it than one of many that are alike. Cosines lie closer together than BM25.
-# With it hybrid is at least as good as the better of the two on all fifteen collections; see docs/indexing.md.
+# With it hybrid is at least as good as the better of the two on all fourteen collections; see docs/indexing.md.
 DENSE_LEAD, SPARSE_LEAD = 0.25, 0.12
 LEAST_COSINE, LEAST_BM25 = -1.0, 0.0
 
