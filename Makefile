@@ -61,7 +61,7 @@ test: setup zenml browser  ## Tests, lint, types and import contracts
 	$(ZENML)/bin/mypy
 	@# Side by side, since both wait for processes half of their time; ZenML's tests are shown when they are done.
 	@$(ZENML)/bin/pytest tests/orchestrate > $(ZENML)/tests.log 2>&1 & \
-	$(BIN)/pytest; twin=$$?; wait $$!; zenml=$$?; cat $(ZENML)/tests.log; exit $$((twin | zenml))
+	trap "kill $$!" INT TERM; $(BIN)/pytest; twin=$$?; wait $$!; zenml=$$?; cat $(ZENML)/tests.log; exit $$((twin | zenml))
 
 lock:  ## Renew requirements.lock, requirements-zenml.lock and requirements-browser.lock
 	$(BIN)/python -m pip install --quiet uv

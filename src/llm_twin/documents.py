@@ -9,12 +9,12 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SkipValidation
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from llm_twin.errors import Reason
 from llm_twin.links import canonical, domain_of, without_credentials
@@ -258,11 +258,20 @@ class Report(Value):
 
     run_id: str
     command: str
-    # Not in its text: asyncio makes one of what a task returned, and drops it. Any sequence: there may be very many.
-    outcomes: SkipValidation[Sequence[Outcome]] = Field(repr=False)
+    outcomes: Sequence[Outcome] = Field(repr=False)  # not in its text: asyncio makes one of what a task returned
     seconds: float
     interrupted: bool = False
     summary: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("outcomes", mode="wrap")
+    @classmethod
+    def _outcomes(cls, given: Sequence[Any], read: Callable[[Any], Sequence[Outcome]]) -> Sequence[Outcome]:
+        # There may be very many, held in a sequence of their own; those of a report that is read are plain values.
+        return tuple(read(given)) if isinstance(given, list | tuple) else given
+
+    @field_serializer("outcomes")
+    def _written(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        return list(outcomes)
 
     @property
     def failed(self) -> tuple[Outcome, ...]:

@@ -227,7 +227,7 @@ def test_where_no_process_can_be_started_pages_are_read_all_the_same(monkeypatch
 
 
 COLLECTING = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 import page_readers
 from llm_twin.collect.workers import FEW, Workers
@@ -238,6 +238,7 @@ async def go():
         await workers.run(page_readers.wait_for_the_end, Path(sys.argv[1]))
 
 print("once")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell turns Ctrl-C off for what it runs in the background
 asyncio.run(go())
 """
 IDLE = """

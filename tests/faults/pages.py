@@ -170,7 +170,7 @@ says(
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)) * 40
 says("picture-as-html", "sends a picture as HTML", "failed(not_html)", answer(PNG))
 says("zip-as-html", "sends a ZIP file as HTML", "failed(not_html)", answer(b"PK\x03\x04" + bytes(range(256)) * 40))
-says("nul-bytes", "sends a page of NUL bytes", "failed(empty)", answer(bytes(5000)))
+says("nul-bytes", "sends a page of NUL bytes", "failed(not_html)", answer(bytes(5000)))
 says(
     "deep",
     "sends 50,000 elements within each other",

@@ -31,6 +31,8 @@ def test_packed_outcomes_read_like_a_tuple_of_them() -> None:
     report = Report(run_id="r", command="import", outcomes=packed, seconds=1.0)
     assert report.counts == {"new": 2 * BLOCK + 3}
     assert list(pickle.loads(pickle.dumps(report)).outcomes) == outcomes  # noqa: S301 - our own
+    read = Report.model_validate_json(report.model_dump_json())
+    assert (read.outcomes, read.counts) == (tuple(outcomes), report.counts)
 
 
 def test_half_characters_in_a_title_are_replaced() -> None:
