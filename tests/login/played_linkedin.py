@@ -54,7 +54,7 @@ class Post:
 
     number: int
     layout: str = "2024"
-    kind: str = "post"  # reshare, repost
+    kind: str = "post"  # reshare, repost, bare: without words
     more: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -99,6 +99,7 @@ class Post:
             nest = "update-components-mini-update-v2" if self.layout == "2024" else "some-wrapper"
             inside = self._actor(classes, "ada-example", "Ada Example") + text + f"<div class={nest}>{other}</div>"
         else:
+            text = "" if self.kind == "bare" else text
             inside = self._actor(classes, "ada-example", "Ada Example") + text + self.more.get("parts", "")
         counts = (
             f"<button class=social-details-social-counts__reactions aria-label='1,{self.number:03} reactions'>"

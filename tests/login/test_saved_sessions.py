@@ -185,6 +185,15 @@ def test_a_damaged_session_says_what_to_do(twin: Run, sites: Played, cookies: Pa
     code, _, err = twin("login", "--status")
     assert code == 2
     assert "sign in again: twin login medium" in err
+    cookies.write_text(cookie_txt(*LINKEDIN_ROWS))
+    twin("login", "--import-cookies", cookies)
+    code, out, err = twin("login", "--status")
+    assert code == 2
+    assert "linkedin" in out
+    assert "sign in again: twin login medium" in err
+    told = json.loads(twin("login", "--status", "--json")[1])
+    assert {each["site"]: each["state"] for each in told} == {"linkedin": "not checked", "medium": "damaged"}
+    cookies.write_text(cookie_txt(*MEDIUM_ROWS))
     assert twin("login", "--import-cookies", cookies)[0] == 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -107,7 +107,7 @@ def login_command(
             done = "it closes by itself" if where.mark else "close it when you are done"
             click.echo(f"twin: sign in at {where.name} in the window; {done}", err=True)
         sessions = [online(lambda web: login.sign_in(where, web))]
-    return _shown(sessions, as_json)
+    return _shown(sessions, {}, as_json)
 
 
 def _online(settings: Any, work: Callable[[Web], Coroutine[Any, Any, T]]) -> T:
@@ -154,23 +154,32 @@ def _cookies(path: Path) -> list[Any]:
 def _status(settings: Any, site: Site | None, online: Callable[..., Any] | None, as_json: bool) -> int:
     from llm_twin.collect.sessions.login import checked
     from llm_twin.collect.sessions.store import Sessions
+    from llm_twin.errors import ConfigError
 
-    sessions = [each for each in Sessions(settings.home) if site is None or each.site == site.name]
+    store = Sessions(settings.home)
+    sessions: list[Session] = []
+    closed: dict[str, str] = {}  # sessions that can't be opened, and why
+    for name in [site.name] if site else store.names():
+        try:
+            sessions += filter(None, [store.get(name)])
+        except ConfigError as error:
+            closed[name] = str(error)
     if online:
         sessions = [online(lambda web, each=each: checked(each, web)) for each in sessions]
-    if not sessions and not as_json:
+    if not (sessions or closed or as_json):
         click.echo(
             f"not signed in{f' at {site.name}' if site else ' anywhere'}: twin login {site.name if site else 'SITE'}"
         )
         return 1 if site else 0
-    return _shown(sessions, as_json)
+    return _shown(sessions, closed, as_json)
 
 
-def _shown(sessions: Sequence[Session], as_json: bool) -> int:
-    """The sessions, none of their cookies. 1 if one of them is of no use."""
+def _shown(sessions: Sequence[Session], closed: Mapping[str, str], as_json: bool) -> int:
+    """The sessions, none of their cookies. 1 if one of them is of no use, 2 if one is closed."""
     if as_json:
-        print_json([_told(session) for session in sessions])
-    else:
+        told = [{"site": site, "state": "damaged", "detail": why} for site, why in closed.items()]
+        print_json([*map(_told, sessions), *told])
+    elif sessions:
         from rich.table import Table
 
         from llm_twin.cli import show
@@ -194,7 +203,9 @@ def _shown(sessions: Sequence[Session], as_json: bool) -> int:
         for session in sessions:
             if session.state in ("expired", "blocked"):
                 click.echo(f"to sign in again: {session.at.renew}")
-    return int(any(session.state in ("expired", "blocked") for session in sessions))
+    for why in closed.values():
+        click.echo(f"twin: {why}", err=True)
+    return 2 if closed else int(any(session.state in ("expired", "blocked") for session in sessions))
 
 
 def _told(session: Session) -> dict[str, Any]:

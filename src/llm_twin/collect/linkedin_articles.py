@@ -59,7 +59,7 @@ async def listed(
     await down(LINKEDIN, web, tab, gather, lambda: enough(found))
     source = "" if found or await tab.locator("a[href*='/pulse/']").count() else await tab.content()
     if "linkedin.com/pulse/" in source:
-        raise changed(web, handle, TAB.format(handle), source, "articles")
+        raise changed(web, handle, TAB.format(handle), source, "articles, and none")
     return found
 
 

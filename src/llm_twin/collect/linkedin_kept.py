@@ -31,8 +31,8 @@ def keep(web: Web, name: str, url: str, source: str) -> Path:
     return path
 
 
-def changed(web: Web, handle: str, url: str, source: str, what: str = "posts") -> Permanent:
+def changed(web: Web, handle: str, url: str, source: str, what: str = "posts, and none") -> Permanent:
     """What is to be said of a page that nothing could be made of; it is kept."""
     file = keep(web, handle, url, source)
-    told = f"LinkedIn's pages look different now: {url} has {what}, and none could be read; the page is kept for a"
+    told = f"LinkedIn's pages look different now: {url} has {what} could be read; the page is kept for a"
     return Permanent(Reason.LAYOUT_CHANGED, f"{told} newer version: twin import {file}; {ARCHIVE}")

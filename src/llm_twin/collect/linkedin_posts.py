@@ -70,6 +70,9 @@ IMAGES = ("update-components-image", "feed-shared-image")
 DOCUMENTS = ("update-components-document__container", "feed-shared-document__container")
 CARDS = ("update-components-article", "feed-shared-article", "update-components-mini-update-v2__link-to-details")
 UNSEEN = "visually-hidden"
+# Parts that have words and are none of what the author wrote, by what their classes begin with or have inside.
+BESIDE = re.compile(r"actor|header|social-|control-menu|visually-hidden|poll|event|celebration|video|player|caption")
+MANY_WORDS = 5  # beside those parts, in a post of which no layout finds the text: there is one
 BLOCKS = {"p", "div", "li"}
 
 
@@ -79,6 +82,7 @@ class Parsed(NamedTuple):
     documents: list[Document]
     known: int
     reposts: int  # of others' posts, without a word of one's own
+    unread: list[str]  # URNs of posts that have words, none of which stands where a layout has them
     articles: list[tuple[str, str]]  # (URN of the post, link) of long-form articles that posts are about
 
 
@@ -102,7 +106,7 @@ def parsed(
     """The documents of posts, in their order; `handle` is whose profile it is. Empty posts and plain reposts are left
     out.
     """
-    result = Parsed([], 0, 0, [])
+    result = Parsed([], 0, 0, [], [])
     known = reposts = 0
     for urn, html in posts:
         tree = body_of(html)
@@ -115,6 +119,9 @@ def parsed(
             known += 1
             continue
         text = _first(own, layout.text)
+        if text is None and _has_words(own):
+            result.unread.append(urn)
+            continue
         words = as_markdown(_text(text)) if text is not None else ""
         if not words and nested is not None:
             reposts += 1
@@ -155,6 +162,16 @@ def _first(tree: HtmlElement, names: Iterable[str]) -> HtmlElement | None:
         if found := select(tree, f"descendant-or-self::*[{has_class(name)}]"):
             return found[0]
     return None
+
+
+def _has_words(own: HtmlElement) -> bool:
+    """Whether a post says something beside the parts that say who posted it, when, and how it was received."""
+    copy = deepcopy(own)
+    for part in select(copy, ".//button | .//*[@class]"):
+        above = part.getparent()
+        if above is not None and (part.tag == "button" or BESIDE.search(str(part.get("class")))):
+            part.drop_tree()
+    return len(_seen(copy).split()) >= MANY_WORDS
 
 
 def _owner(tree: HtmlElement) -> str:

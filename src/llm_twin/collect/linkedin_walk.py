@@ -111,6 +111,10 @@ async def posts_of(handle: str, link: Link, web: Web) -> AsyncIterator[Document]
         raise changed(web, handle, reading.url, reading.source or "\n".join(reading.posts.values()))
     fit = [each for each in (*result.documents, *reading.articles) if not _before(each, link.since)]
     documents = sorted(fit, key=lambda each: each.published_at or OLDEST, reverse=True)[:limit]
+    if result.unread and not reading.problem:
+        source = "\n".join(reading.posts[urn] for urn in result.unread)
+        told = f"{min(limit, len(reading.posts))} posts, and all but {len(result.unread)}"
+        reading.problem = changed(web, handle, reading.url, source, told)
     for document in documents:
         yield document
     if problem := reading.problem or reading.too_late(web.settings.link_timeout):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from llm_twin.collect.archives.container import Archive
-from llm_twin.collect.archives.formats import Item, Left, Wanted, attempt, reader
+from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attempt, reader
 from llm_twin.documents import now
 from llm_twin.errors import Permanent, Reason
 
@@ -40,4 +40,7 @@ def _posts(archive: Archive, path: str, handle: str, wanted: Wanted) -> Iterator
         raise Permanent(Reason.LAYOUT_CHANGED, f"{len(posts)} posts on it, and none could be read")
     yield from (document.model_copy(update={"raw": None}) for document in result.documents)
     yield from (Left(path, "repost") for _ in range(result.reposts))
-    yield from (Left(path, "empty") for _ in range(len(posts) - result.reposts - len(result.documents)))
+    changed = "a post whose text does not stand where LinkedIn's pages had it"
+    yield from (Broken(f"{path}: {urn}", Permanent(Reason.LAYOUT_CHANGED, changed)) for urn in result.unread)
+    left = len(posts) - result.reposts - len(result.unread) - len(result.documents)
+    yield from (Left(path, "empty") for _ in range(left))

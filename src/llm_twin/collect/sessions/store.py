@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,12 +84,6 @@ class Sessions:
     def __init__(self, home: Path) -> None:
         self._home = home.expanduser()
         self._folder = self._home / "sessions"
-
-    def __iter__(self) -> Iterator[Session]:
-        """All sessions, by name. Raises `ConfigError` for one that can't be opened."""
-        for name in self.names():
-            if found := self.get(name):
-                yield found
 
     def get(self, site: str) -> Session | None:
         """The session of a site, if there is one. Raises `ConfigError` when it can't be opened."""
