@@ -18,11 +18,11 @@ The columns, all means over pages
                with at most one more, the day
   ms           median and mean milliseconds a page for all of this, in one thread
 Our forest of blocks (content_model.py) was fitted on the dev split of WCXB: on those pages our row is in-sample. For
-held-out figures, in a row of their own, fit on either half; each page is judged by the forest that has not seen it:
+held-out figures, in a row of their own, fit it ten times, each time without a tenth of the sites; each page is judged
+by the forest that has seen nothing of its site:
 
-    python benchmarks/fit_content_model.py PAGES even.json --half 0
-    python benchmarks/fit_content_model.py PAGES odd.json --half 1
-    python benchmarks/extraction.py PAGES --halves even.json odd.json
+    python benchmarks/fit_content_model.py PAGES FOLDER --folds 10
+    python benchmarks/extraction.py PAGES --folds FOLDER
 ± is half of the 95 % interval of the bootstrap over pages (2,000 samples).
 """
 
@@ -278,24 +278,27 @@ COLUMNS = (*PARTS, "title", "author", "date")
 HEADER = ["", "word F1", "shingle F1", "P / R", "< .5", *COLUMNS, "ms"]
 
 
-def labelled(folder: Path, every: int) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
-    """The number, source and label of every Nth page."""
+def labelled(folder: Path, every: int) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Source and label of every Nth page."""
     with gzip.open(folder / "gold.jsonl.gz", "rt", encoding="utf-8") as lines:
-        for number, line in list(enumerate(lines))[::every]:
+        for line in list(lines)[::every]:
             gold = json.loads(line)
-            yield number, gzip.decompress((folder / "html" / f"{gold['id']}.html.gz").read_bytes()), gold
+            yield gzip.decompress((folder / "html" / f"{gold['id']}.html.gz").read_bytes()), gold
 
 
-def judge_by(models: list[Path]) -> Callable[[str, int], None]:
-    """What makes our extraction judge a page by the forest of its half, for the row that is held-out."""
+def judge_by(folder: Path) -> Callable[[str, str], None]:
+    """What makes our extraction judge a page by a forest that does not know its site, for the row that is held-out."""
+    from fit_content_model import fold_of
+
     from llm_twin.collect import content_model
 
     shipped = content_model._shipped
+    models = [folder / f"{fold}.json" for fold in range(sum(1 for _ in folder.glob("*.json")))]
     forests = [content_model.forest(json.loads(model.read_text())) for model in models]
 
-    def choose(name: str, number: int) -> None:
+    def choose(name: str, url: str) -> None:
         # No door of the product's: nobody but this measurement judges by another forest than the shipped one.
-        judge = (lambda: forests[number % 2]) if name == HELD_OUT else shipped
+        judge = (lambda: forests[fold_of(url, len(forests))]) if name == HELD_OUT else shipped
         content_model._shipped = judge  # type: ignore[assignment]
 
     return choose
@@ -305,9 +308,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", type=Path, help="folder with gold.jsonl.gz and html/")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth page only")
-    parser.add_argument("--halves", type=Path, nargs=2, metavar="MODEL", help="forests fitted with --half 0, --half 1")
+    parser.add_argument("--folds", type=Path, metavar="FOLDER", help="forests fitted with --folds")
     options = parser.parse_args()
-    choose = judge_by(options.halves) if options.halves else None
+    choose = judge_by(options.folds) if options.folds else None
 
     ready: dict[str, Extractor] = {}
     for name, make in {**({HELD_OUT: ours} if choose else {}), **EXTRACTORS}.items():
@@ -316,10 +319,10 @@ def main() -> None:
         except ImportError as error:
             print(f"{name} is left out: {error}; pip install {name}", file=sys.stderr)
     scores = {name: Score() for name in ready}
-    for count, (number, html, gold) in enumerate(labelled(options.pages, options.every), 1):
+    for count, (html, gold) in enumerate(labelled(options.pages, options.every), 1):
         for name, extract in ready.items():
             if choose:
-                choose(name, number)
+                choose(name, gold["url"])
             started = time.perf_counter()
             try:
                 result = extract(html, gold["url"])

@@ -2,10 +2,12 @@
 """Fits the forest that tells a page's text from what surrounds it (src/llm_twin/collect/content_model.json).
 
     pip install scikit-learn
-    python benchmarks/fit_content_model.py PAGES OUTPUT.json [--half 0|1]
+    python benchmarks/fit_content_model.py PAGES OUTPUT.json
+    python benchmarks/fit_content_model.py PAGES FOLDER --folds 10
 
 PAGES holds gold.jsonl.gz (id, url, text, markdown) and html/<id>.html.gz, as the dev split of WCXB (CC-BY-4.0) does.
-`--half` leaves out every other page, for held-out figures: fit on one half, measure on the other.
+`--folds` fits so many forests, 0.json to 9.json, for held-out figures: each leaves out the pages of a part of the
+sites, to be measured on these.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ import argparse
 import gzip
 import json
 import re
+import zlib
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -32,6 +36,11 @@ SMALLEST_LEAF = 150  # blocks
 BLOCKS_A_PAGE = 150  # drawn from longer pages, so that no page rules
 LONG = 6  # words, from which a block is compared by its shingles
 SHORT = 25  # words; what is said twice is compared by its place up to here
+
+
+def fold_of(url: str, folds: int) -> int:
+    """The fold of a page: pages of one site share it."""
+    return zlib.crc32((urlsplit(url).hostname or "").encode()) % folds
 
 
 def labels(blocks: list[Block], gold: dict[str, Any]) -> list[bool]:
@@ -192,17 +201,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--half", type=int, choices=(0, 1), help="fit on the pages whose number is not odd/even")
+    parser.add_argument("--folds", type=int, default=0, help="fit so many forests, each without its part of the sites")
     parser.add_argument("--every", type=int, default=1, help="use every Nth page")
     options = parser.parse_args()
     with gzip.open(options.pages / "gold.jsonl.gz", "rt", encoding="utf-8") as lines:
         gold = [json.loads(line) for line in lines][:: options.every]
-    if options.half is not None:
-        gold = [entry for number, entry in enumerate(gold) if number % 2 != options.half]
     with ProcessPoolExecutor() as pool:
-        found = [page for page in pool.map(judged, [(options.pages, entry) for entry in gold], chunksize=20) if page]
-    export(fit(found), options.output)
-    print(f"{options.output}: {TREES} trees fitted on {len(found)} pages, {sum(len(p[2]) for p in found)} blocks")
+        judged_pages = pool.map(judged, [(options.pages, entry) for entry in gold], chunksize=20)
+        pages = [(entry["url"], page) for entry, page in zip(gold, judged_pages, strict=True) if page]
+    if options.folds:
+        options.output.mkdir(parents=True, exist_ok=True)
+    for fold in range(options.folds or 1):
+        chosen = [page for url, page in pages if not options.folds or fold_of(url, options.folds) != fold]
+        target = options.output / f"{fold}.json" if options.folds else options.output
+        export(fit(chosen), target)
+        print(f"{target}: {TREES} trees fitted on {len(chosen)} pages, {sum(len(page[2]) for page in chosen)} blocks")
 
 
 if __name__ == "__main__":
