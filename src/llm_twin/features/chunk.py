@@ -20,7 +20,6 @@ from llm_twin.features.blocks import Block, TokenCount, Units, line_starts, sent
 from llm_twin.features.clean import VERSION as CLEANER_VERSION
 from llm_twin.features.clean import clean
 from llm_twin.features.headings import common, fitted
-from llm_twin.features.markdown_blocks import markdown_blocks
 from llm_twin.features.pack import packed
 
 log = logging.getLogger(__name__)
@@ -112,7 +111,10 @@ def repository_of(link: str) -> str:
 
 
 def _blocks(text: str, kind: Kind, language: str | None, path: str) -> Block:
+    # The parsers are imported where something is cut: most of a run that finds nothing to do would go into that.
     if kind != "code" or language in MARKDOWN:
+        from llm_twin.features.markdown_blocks import markdown_blocks
+
         return markdown_blocks(text)
     from llm_twin.features.code_blocks import code_blocks
 
