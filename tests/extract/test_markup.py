@@ -155,3 +155,95 @@ ROWS = "".join(
 )
 def test_code_is_fenced_whatever_draws_it(html: str, fence: str) -> None:
     assert f"\n{fence}\ndef turn(valve):\n    return valve + 90\n```\n" in markdown(html)
+
+
+def test_text_behind_what_is_not_read_stays_and_nothing_moves_into_it() -> None:
+    html = (
+        "<h2><style>h2 {color: red}</style>The second winter</h2>"
+        "<p><noscript><img src=x></noscript>Nobody had drained the loop, and the first frost came early that year.</p>"
+        f"<ul><li><svg></svg>{ITEMS[0]}</li><li><input type=checkbox>{ITEMS[1]}</li></ul>"
+    )
+    found = markdown(html)
+    assert "\n## The second winter\n\nNobody had drained the loop, and the first frost came early that year.\n" in found
+    assert f"- {ITEMS[0]}\n- {ITEMS[1]}" in found
+
+
+def test_raised_numbers_are_no_digits_of_the_number_before() -> None:
+    found = markdown("<p>The pump moved 10<sup>11</sup> drops over 25 m<sup>2</sup> by the 1<sup>st</sup> of May.</p>")
+    assert "moved 10^11 drops over 25 m^2 by the 1st of May." in found
+
+
+def test_tags_that_a_page_shows_as_text_are_text_in_markdown() -> None:
+    html = (
+        "<p>Never write &lt;script&gt;alert(1)&lt;/script&gt; where 3 &lt; 4 is meant, but <code>&lt;main&gt;</code>, "
+        "and <a href=' java\nscript:alert(1)'>press no such link</a>, whoever asks you to do that at night.</p>"
+    )
+    found = markdown(html)
+    assert "write \\<script>alert(1)\\</script> where 3 < 4 is meant, but `<main>`, and press no such link," in found
+
+
+@pytest.mark.parametrize(
+    ("picture", "address"),
+    [
+        ('<img src="/spacer.gif" data-src="/real.jpg" alt="A valve">', "/real.jpg"),
+        ('<img src="/my photo.jpg" alt="A valve">', "/my%20photo.jpg"),
+        ('<img srcset="/small.jpg 400w, /large.jpg 800w" alt="A valve">', "/small.jpg"),
+    ],
+)
+def test_a_picture_has_the_address_of_what_is_shown(picture: str, address: str) -> None:
+    found = markdown(f"<figure>{picture}<figcaption>{CAPTION}</figcaption></figure>")
+    assert f"![A valve](https://log.example{address})" in found
+
+
+def test_line_numbers_in_a_column_of_their_own_are_no_code() -> None:
+    html = (
+        '<table class="lntable"><tr><td class="lntd"><pre><code><span class="lnt">1\n</span><span class="lnt">2\n'
+        '</span></code></pre></td><td class="lntd"><pre><code class="language-python">def turn(valve):\n'
+        "    return valve + 90\n</code></pre></td></tr></table>"
+    )
+    assert "\n```python\ndef turn(valve):\n    return valve + 90\n```\n" in markdown(html)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [
+            "去年冬天、水管在第一次霜冻以后就被卡住了、工地上没有人知道应该往哪个方向转动它。",
+            "我们把水放掉、用毛巾把阀门捂热、然后用更长的扳手又试了一次、没有抱太大的希望。",
+            "第三次它终于松开了、发出一种我再也不想听到的声音、暖气又重新热了起来。",
+            "从那以后、每个季度的第一个星期天、我都会把家里所有的阀门开关一遍、不管有没有必要。",
+        ],
+        [
+            "去年の冬、最初の霜が降りたあとでバルブが固まり、どちらへ回すのか現場の誰も知りませんでした。",
+            "水を抜き、タオルで本体を温め、もっと長いスパナでもう一度試しましたが、期待はしていませんでした。",
+            "三度目にようやく動き、二度と聞きたくない音がして、暖房がふたたび温かくなりました。",
+            "それ以来、季節の最初の日曜日には、必要かどうかにかかわらず家中のバルブを開け閉めしています。",
+        ],
+    ],
+    ids=["zh", "ja"],
+)
+def test_languages_without_spaces_keep_all_their_paragraphs(lines: list[str]) -> None:
+    article = f"<article><h1>{lines[0][:6]}</h1>{''.join(f'<p>{line}</p>' for line in lines * 2)}</article>"
+    found = extract(f"<html><body>{article}</body></html>", URL)
+    assert found.reason is None, found.detail
+    assert [line for line in lines if line not in found.markdown] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "You must be logged in to post a comment.",
+        "You need to log in to reply.",
+        "Du musst angemeldet sein, um einen Kommentar abzugeben.",
+        "Sign up for free to see new posts first.",
+        "Subscribe to my newsletter to read more of this",
+        "Join us to see what we do",
+    ],
+)
+def test_what_is_asked_below_a_short_article_is_no_wall(line: str) -> None:
+    html = (
+        f"<html><body><article><h1>A valve</h1><p>{STORY[0]}</p><p>{STORY[2]}</p></article><p>{line}</p></body></html>"
+    )
+    found = extract(html, URL)
+    assert (found.reason, found.detail) == (None, "")
+    assert STORY[2] in found.markdown

@@ -21,7 +21,10 @@ UNREAD = frozenset({
 })  # fmt: skip
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 MAX_DEPTH = 250  # nested elements; deeper ones are no page that somebody reads
-WORD = re.compile(r"\w+")
+# Han and Kana have no spaces: two characters are about a word.
+UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+WORD = re.compile(rf"[^\W{UNSPACED}]+|[{UNSPACED}]{{1,2}}")
+PAIR = re.compile(f"[{UNSPACED}]{{1,2}}")
 
 Place = Literal["text", "tail"]
 
@@ -58,6 +61,11 @@ def unread(element: HtmlElement) -> bool:
             or HEADINGS.intersection(e.tag for e in element.iterancestors())
         )
     return element.tag in UNREAD
+
+
+def count_words(text: str) -> int:
+    """How many words a text has, as people count them: by spaces, in Chinese and Japanese by pairs of characters."""
+    return len(text.split()) + len(PAIR.findall(text))
 
 
 def outline_of(body: HtmlElement) -> Outline:

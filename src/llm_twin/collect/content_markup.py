@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 AROUND_HEADINGS = INLINE | {"summary", "button", "label"}
-LAZY = ("data-src", "data-original", "data-lazy-src", "data-srcset", "srcset")  # where scripts find a picture
+LAZY = ("data-src", "data-original", "data-lazy-src")  # where scripts find a picture
+SETS = ("data-srcset", "srcset")  # addresses for screens of several sizes
+RUNS = ("javascript:", "vbscript:", "data:")  # addresses that are no place to go to
+POWER = re.compile(r"[-+\u2212]?\d{1,4}")
 MARK = re.compile(r"\[?\(?(\d{1,3}|[*†‡§¶]{1,3}|[a-z]{1,2}|[ivxl]{1,5})\)?\]?")  # of a note
 NAMED = re.compile(r"fn|note|cite|bib|ref", re.I)  # what notes are called
 NOTES = ("li", "p", "div", "dd", "aside", "section")
@@ -33,6 +36,7 @@ def mend(body: HtmlElement, base: str) -> None:
     _nest_lists(body)
     _count_items(body)
     _tie_notes(body)
+    _raise_powers(body)
     _find_pictures(body)
     _free_links(body, base.partition("#")[0])
 
@@ -178,12 +182,23 @@ def _write_note(note: HtmlElement, label: str) -> None:
             listed.tag = "div"
 
 
+def _raise_powers(body: HtmlElement) -> None:
+    """A raised number behind a number, letter or bracket with a `^` between: they are not one number."""
+    for raised in list(body.iter("sup")):
+        before, parent = raised.getprevious(), raised.getparent()
+        text = (before.tail if before is not None else parent.text) or ""
+        if len(raised) == 0 and re.search(r"[\w)\]]$", text) and POWER.fullmatch((raised.text or "").strip()):
+            raised.text = f"^{(raised.text or '').strip()}"
+
+
 def _find_pictures(body: HtmlElement) -> None:
     """Pictures with the address that is no placeholder, and out of links that show nothing but them."""
     for picture in list(body.iter("img")):
-        told = [picture.get("src"), *(picture.get(name) for name in LAZY)]
-        told += [source.get("srcset") for source in picture.itersiblings("source", preceding=True)]
-        addresses = [address.split()[0].rstrip(",") for address in told if address and address.strip()]
+        told = [picture.get(name) for name in (*LAZY, "src")]
+        addresses = ["%20".join(address.split()) for address in told if address and address.strip()]
+        sets = [picture.get(name) for name in SETS]
+        sets += [source.get("srcset") for source in picture.itersiblings("source", preceding=True)]
+        addresses += [each.split()[0].rstrip(",") for each in sets if each and each.strip()]
         real = [address for address in addresses if not address.startswith(("data:", "about:"))]
         if not real:
             picture.drop_tree()
@@ -203,7 +218,7 @@ def _free_links(body: HtmlElement, page: str) -> None:
             link.drop_tree()  # the sign beside a heading that links to itself
             continue
         address, mark, _ = (link.get("href") or "").strip().partition("#")
-        if mark and address in ("", page):
+        if (mark and address in ("", page)) or re.sub(r"[\x00-\x20]", "", address).lower().startswith(RUNS):
             link.drop_tag()
             continue
         for line_break in list(link.iter("br")):

@@ -123,6 +123,8 @@ def explain(html: str, url: str) -> tuple[Opinion, ...]:
     judged = zip(judgement.outline.blocks, judgement.alone, judgement.drawn, judgement.kept, strict=True)
     for block, alone, drawn, kept in judged:
         reasons = ["its list or table decided"] if (alone >= LIKELY) != (drawn >= LIKELY) else []
+        if kept and drawn < LIKELY:
+            reasons = ["its table or section is kept"]
         if drawn >= LIKELY and not kept:
             reasons.append("said before")
         elif not kept:

@@ -22,7 +22,7 @@ UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 UNWRITABLE_REFERENCE = re.compile(
     r"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01]|6553[45])(?!\d)|x0*(?:[0-8bcef]|1[\da-f]|fff[ef])(?![\da-f]));?", re.I
 )
-GUTTER_CELL = "td[contains(@class, 'gutter') or contains(@class, 'lineno')]"
+GUTTER_CELL = "td[contains(@class, 'gutter') or contains(@class, 'lineno') or descendant::span[@class='lnt']]"
 GUTTERS = (
     f"descendant::{GUTTER_CELL} | "
     "descendant::*[self::span or self::a or self::div][@class='lineno' or @class='linenos' or @class='ln' "

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 TEX = "tex"  # the element that stands for a formula; its text is TeX with its dollar signs
 STAND_IN = "\ue0f0"  # for a backslash
+TAG = re.compile(r"<(?=[A-Za-z/!?])")
 DEEPEST = 60  # elements of a formula within each other
 SHELL = re.compile(r"katex|mathjax|mwe-math|mjx|(?:^|\s)math(?:\s|$|-)|ltx_math", re.I)  # classes around one formula
 SHOWN_APART = re.compile(r"katex-display|mathjax_display|mwe-math-(?:mathml|fallback-image)-display|math display", re.I)
@@ -172,14 +173,17 @@ def _written(element: HtmlElement, depth: int) -> str:
     return (" & " if tag in ("mtr", "mlabeledtr") else " ").join(part for part in parts if part)
 
 
-def shield(body: HtmlElement) -> bool:
-    """Keep the formulas' backslashes from being taken for text that needs escaping; whether there are any."""
-    formulas = list(body.iter(TEX))
-    for formula in formulas:
+def shield(body: HtmlElement) -> None:
+    """Keep the formulas' backslashes from being taken for text that needs escaping."""
+    for formula in body.iter(TEX):
         formula.text = (formula.text or "").replace("\\", STAND_IN)
-    return bool(formulas)
+
+
+def literal(text: str) -> str:
+    """Text in which what looks like a tag is one no more once it is Markdown."""
+    return TAG.sub(f"{STAND_IN}<", text) if "<" in text else text
 
 
 def unshield(markdown: str) -> str:
-    """The Markdown with the backslashes of formulas."""
+    """The Markdown with the backslashes that stood aside."""
     return markdown.replace(STAND_IN, "\\")

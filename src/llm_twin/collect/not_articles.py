@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, cast
 
+from llm_twin.collect.content_blocks import count_words
 from llm_twin.collect.list_pages import HEADINGS, list_page, says_it_is_a_list, text_of
 from llm_twin.collect.missing_pages import line_says_missing
 from llm_twin.collect.tame import tame
@@ -36,6 +37,13 @@ MOUNT = re.compile(
 LOCKED = re.compile(
     r"""isaccessibleforfree["']?(?:\s*:|[^>]{0,100}\bcontent=)\s*["']?(?:https?://schema\.org/)?false""", re.I
 )
+FREE = re.compile(r"""isaccessibleforfree["']?\s*:\s*["']?(?:https?://schema\.org/)?true""", re.I)
+# What may be asked below a whole article: to sign in to comment, to subscribe to what comes next.
+ASIDE = re.compile(
+    r"\b(?:comment|kommentar|kommentier|coment[aá]|commenta|reply|repl(?:y|ies)\b|antworten|répondre|responder|respond"
+    r"|newsletter|new posts)|コメント|评论",
+    re.I,
+)
 SAYS_ARTICLE = re.compile(
     r"""<meta[^>]{0,200}(?:article:published_time|og:type["'][^>]{0,40}content=["']article["'])"""
     r"""|<meta[^>]{0,100}content=["']article["'][^>]{0,40}og:type""",
@@ -52,7 +60,8 @@ PAY = re.compile(
     r"|(?:subscriber|member|premium)[- ]?(?:only|exclusive)? (?:content|article|story)$"
     r"|you(?:'|\N{RIGHT SINGLE QUOTATION MARK}| ha)ve (?:reached|used|read) "
     r"(?:your|all|the).{0,30}\bfree (?:article|stor)"
-    r"|(?:subscribe|sign up|pay|join|upgrade)\b.{0,20} to (?:unlock|read|view|see)\b"
+    r"|(?:subscribe|sign up|pay|join|upgrade)\b.{0,20} to "
+    r"(?:unlock|(?:read|view|see)(?! (?:how|what|who|why|whether)\b))\b"
     r"|unlock (?:this|the (?:full|rest)) (?:article|story|post)?\b.{0,60}"
     r"|continue (?:reading )?with a (?:free )?(?:trial|sub)"
     r"|(?:get|unlock) (?:full |unlimited )?access to (?:this|the (?:full|rest))\b.{0,40}"
@@ -111,7 +120,7 @@ def not_article(page: Page, text: str) -> tuple[Reason, str] | None:
     source = page.text
     if len(source) > LOOKED_AT:
         return None
-    words = len(text.split())
+    words = count_words(text)
     tree: HtmlElement | None = None
     if words < TEASER_WORDS and (tree := content_tree(source)) is not None:
         if words < STUB_WORDS and (said := line_says_missing(_lines(tree))):
@@ -120,7 +129,7 @@ def not_article(page: Page, text: str) -> tuple[Reason, str] | None:
             return Reason.EMPTY, f'the page has no text but "{" ".join(text.split())[:80]}"; JavaScript has to draw it'
         if words < STUB_WORDS and MOUNT.search(source) and len(text_of(tree, SHELL_WORDS).split()) < SHELL_WORDS:
             return Reason.EMPTY, "the page has no text but its frame; JavaScript would have to fill it in"
-        if LOCKED.search(source) or _prompt(tree, PAY):
+        if (LOCKED.search(source) and not FREE.search(source)) or _prompt(tree, PAY):
             return Reason.PAYWALL, f"only its opening is shown: {words} words could be read"
         if words < TEASER_WORDS / 2 and (prompt := _prompt(tree, SIGN_IN)):
             return Reason.LOGIN_REQUIRED, f'{words} words could be read, then: "{prompt}"'
@@ -162,6 +171,6 @@ def _prompt(tree: HtmlElement, asks: re.Pattern[str]) -> str:
         if len(element) > 8:
             continue
         said = text_of(element, PROMPT_WORDS + 1)
-        if 2 < len(said.split()) <= PROMPT_WORDS and asks.match(said):
+        if 2 < count_words(said) <= PROMPT_WORDS and asks.match(said) and not ASIDE.search(said):
             return said
     return ""
