@@ -14,6 +14,7 @@ import pytest
 from played import LINKEDIN, Played, Run, cookie_txt, shown
 from played_linkedin import ACTIVITY, PROFILE, Article, LinkedIn, Post
 
+from llm_twin import Twin
 from server import Answer, Request
 
 Collect = Callable[..., dict[str, Any]]
@@ -223,6 +224,29 @@ def test_pages_that_no_parser_knows_are_kept_without_the_session(collect: Collec
     assert "<p>***</p>" in text
     assert "token-of-ada" not in text
     assert f"<!-- saved from url=({len('https://' + LINKEDIN + ACTIVITY):04d})https://{LINKEDIN}{ACTIVITY} -->" in text
+
+
+def test_nothing_of_the_session_is_stored_where_pages_show_it(
+    collect: Collect, sites: Played, twin: Run, home: Path
+) -> None:
+    token = "a-token-as-long-as-real-ones"
+    sites.accepted.add(token)
+    Path("cookies.txt").write_text(cookie_txt((f".{LINKEDIN}", "li_at", token)))
+    assert twin("login", "linkedin", "--import-cookies", "cookies.txt", "--quiet")[0] == 0
+    shows = {"parts": f"<a href='/logout?csrfToken={token}'>out</a><p>{token}</p>"}
+    article = Article("how-gears-add-2", 2)
+    LinkedIn(sites, [Post(number, more=shows) for number in range(3)], articles=[article])
+    said = "".join(f"<p>Gear {number} of the engine turns the one beside it.</p>" for number in range(20))
+    who = f"<header><a href='/in/ada-example/'>Ada</a><i>{token}</i></header>"
+    told = shown("How gears add 2", f"<main>{who}<article><h1>How gears add 2</h1>{said}</article></main>")
+    sites.server.route(LINKEDIN, "/pulse/how-gears-add-2", lambda _: told)
+    outcome = collect(PROFILE)
+    assert outcome["documents"] == 4, outcome
+    with Twin(home=home) as opened:
+        found = [raw for each in opened.documents() if (raw := opened.warehouse.raw(each.id))]
+    assert {each.url.split("/")[3] for each in found} == {"feed", "pulse"}
+    assert not [each.url for each in found if token.encode() in each.body]
+    assert all(b"***" in each.body for each in found)
 
 
 def test_posts_of_a_layout_nobody_knows_are_told_from_those_that_are_read(

@@ -77,7 +77,8 @@ async def article_at(
         await step(LINKEDIN, web, tab, url)
     if handle and not _is_of(handle, await _author(tab), own):
         return None
-    page = Page(url, 200, {"content-type": "text/html; charset=utf-8"}, now(), (await tab.content()).encode())
+    body = web.signed.masked(url, (await tab.content()).encode("utf-8", "replace"))
+    page = Page(url, 200, {"content-type": "text/html; charset=utf-8"}, now(), body)
     return await web.compute(article_of, page, link)
 
 

@@ -136,7 +136,7 @@ async def _read_posts(reading: Reading, web: Web, tab: Tab) -> None:
 
     async def gather() -> int:
         found = await tab.evaluate(GATHER, [list(reading.posts), POST_URN.pattern])
-        reading.posts.update({str(urn): str(html) for urn, html in found})
+        reading.posts.update((str(urn), _masked(web, str(html))) for urn, html in found)
         while answers:
             reading.shares.update(shares_in(await _body(answers.pop())))
         return len(found)
@@ -190,7 +190,7 @@ async def post_at(link: Link, web: Web) -> Document:
     async with walk(LINKEDIN, web, link.url) as tab:
         found = await tab.evaluate(GATHER, [[], POST_URN.pattern])
         source = await tab.content()
-        posts = [(str(urn), str(html)) for urn, html in found][:1]
+        posts = [(str(urn), _masked(web, str(html))) for urn, html in found][:1]
         named = {urn: share for urn, _ in posts if (share := share_named(link.url))}
         result: Parsed = await web.compute(parsed, posts, shares_in(source) | named, link.author, "", now())
         if not result.known and "urn:li:activity:" in source:
@@ -209,6 +209,11 @@ def require(web: Web) -> None:
         raise over(LINKEDIN, session.problem)
     if why := no_browser(web):
         raise Permanent(Reason.LOGIN_REQUIRED, f"LinkedIn is read in a browser: {why}; {ARCHIVE}")
+
+
+def _masked(web: Web, html: str) -> str:
+    """A part of a page without the session, which pages show again to their scripts and links."""
+    return web.signed.masked(f"https://{LINKEDIN.domains[0]}/", html.encode("utf-8", "replace")).decode()
 
 
 async def _body(answer: Response) -> str:
