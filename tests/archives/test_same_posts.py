@@ -133,3 +133,28 @@ def test_a_story_that_has_moved_since_the_last_export_is_updated(tmp_path: Path)
         assert twin.import_archive(after, MAREN).counts == {"updated": 1}
         assert twin.import_archive(after, MAREN).counts == {"unchanged": 1}
         assert [document.text.partition(" ")[0] for document in twin.documents()] == ["Rye"]
+
+
+def test_posts_that_begin_alike_within_minutes_are_two(tmp_path: Path) -> None:
+    def shares(*posts: tuple[int, str, str]) -> Path:
+        rows = (
+            f"2023-08-24,https://www.linkedin.com/feed/update/urn%3Ali%3A{kind}%3A{7100000000000000000 + (ms << 22)},"
+            f'"Hiring!\n{text}"\n'
+            for ms, kind, text in posts
+        )
+        return as_zip(tmp_path / "export.zip", {"Shares.csv": "Date,ShareLink,ShareCommentary\n" + "".join(rows)})
+
+    page = LINKEDIN_PAGE.files
+    with Twin(home=tmp_path / "home") as twin:
+        three = shares((0, "share", "A baker."), (300_000, "share", "A miller."), (301_000, "ugcPost", "A gardener."))
+        assert twin.import_archive(three, "Ada Example").counts == {"new": 3}
+        assert twin.import_archive(three, "Ada Example").counts == {"unchanged": 3}
+
+    with Twin(home=tmp_path / "page") as twin:
+        other = as_zip(tmp_path / "page.zip", page)
+        before = f"urn%3Ali%3Ashare%3A{7100000000000000000 - (300_000 << 22)}"
+        row = f'2023-08-24,https://www.linkedin.com/feed/update/{before},"Gears *turn*.\nNever."\n'
+        shared = as_zip(tmp_path / "share.zip", {"Shares.csv": "Date,ShareLink,ShareCommentary\n" + row})
+        for archive in (shared, other, shared, other):
+            twin.import_archive(archive, "Ada Example")
+        assert sorted(document.text.split()[-1] for document in twin.documents()) == ["Always.", "Never."]

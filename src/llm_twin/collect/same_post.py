@@ -15,8 +15,12 @@ from llm_twin.warehouse.store import DocumentFilter, Warehouse
 
 PLATFORMS = {"medium", "substack", "linkedin"}
 MEDIUM = re.compile(r"(?:^|[-/])([0-9a-f]{8,12})/?$")
-LINKEDIN = re.compile(r"urn:li:(?:share|ugcPost|activity):\d{15,20}")
-MINUTES = 10  # in which a person does not publish two posts on LinkedIn that begin alike; its two numbers are ms apart
+SHARE = re.compile(r"urn:li:(?:share|ugcPost):\d{15,20}")
+ACTIVITY = re.compile(r"urn:li:activity:\d{15,20}")
+LINK = re.compile(r"https?://\S+|\blnkd\.in/\S+")
+# LinkedIn's two numbers of a post are ms apart, more where a video is made ready in between.
+EDITED = 10  # seconds in which nobody publishes two posts that begin alike
+REPEATED = 600  # seconds in which nobody publishes the same text twice
 
 
 def marks(document: Document) -> Iterator[str]:
@@ -31,14 +35,42 @@ def marks(document: Document) -> Iterator[str]:
         case "linkedin" if document.kind == "article":
             yield f"linkedin {unquote(path).rstrip('/')}"
         case "linkedin" if document.metadata.get("type") != "comment":
-            named = (unquote(document.link), str(document.metadata.get("urn", "")))
-            yield from (found[0] for name in named if (found := LINKEDIN.search(name)))
-            words = " ".join(re.findall(r"\w+", document.title.casefold()))
-            if document.published_at and words:
-                # Of overlapping spans of time, what is closer than half of one has one in common.
-                spans = document.published_at.timestamp() / (MINUTES * 120)
-                yield f"linkedin {int(spans)}a {words}"
-                yield f"linkedin {int(spans + 0.5)}b {words}"
+            share, activity = _numbers(document)
+            yield from filter(None, (share, activity))
+            # Two shares are two posts, however alike, and so are two activities: of posts that have one number only,
+            # words join those that have the one with those that have the other.
+            if (share is None) != (activity is None):
+                yield from _worded(document, "share" if share else "activity")
+
+
+def sought(document: Document) -> Iterator[str]:
+    """The marks of those stored documents that are the same post as this one."""
+    for mark in marks(document):
+        kind, _, rest = mark.partition(" of words ")
+        yield f"{'activity' if kind == 'share' else 'share'} of words {rest}" if rest else mark
+
+
+def _numbers(document: Document) -> tuple[str | None, str | None]:
+    named = f"{unquote(document.link)} {document.metadata.get('urn', '')}"
+    share, activity = SHARE.search(named), ACTIVITY.search(named)
+    return share and share[0], activity and activity[0]
+
+
+def _worded(document: Document, kind: str) -> Iterator[str]:
+    """Marks of what a post says and when: its first line to some seconds, all of it to some minutes."""
+    if not document.published_at:
+        return
+    shown = document.metadata.get("images", []), document.metadata.get("documents", [])
+    beside = [*(image["alt"] for image in shown[0]), *shown[1]]  # stands in texts of pages alone, at the end
+    for text, within in ((document.title, EDITED), (document.text, REPEATED)):
+        words = " ".join(re.findall(r"\w+", LINK.sub(" ", text).casefold()))
+        for each in reversed(beside):
+            words = words.removesuffix(" ".join(re.findall(r"\w+", LINK.sub(" ", each).casefold()))).rstrip()
+        if words:
+            # Of overlapping spans of time, what is closer than half of one has one in common.
+            spans = document.published_at.timestamp() / (within * 2)
+            yield f"{kind} of words {within} {int(spans)}a {words}"
+            yield f"{kind} of words {within} {int(spans + 0.5)}b {words}"
 
 
 class SamePosts:
@@ -54,7 +86,7 @@ class SamePosts:
             return None
         if _short(document.id) in known:
             return None
-        return next((known[short] for mark in marks(document) if (short := _short(mark)) in known), None)
+        return next((known[short] for mark in sought(document) if (short := _short(mark)) in known), None)
 
     def make_way(self, documents: Iterable[Document]) -> None:
         """Remove what archives brought by other links of these documents, which are about to be stored: collected from
