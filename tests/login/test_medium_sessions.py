@@ -16,6 +16,7 @@ from server import Answer
 UID = "uid-of-ada"
 SECRET = "a-token-that-pages-show-to-scripts"
 Collect = Callable[..., dict[str, Any]]
+CHALLENGE = Answer("<title>Just a moment...</title>", 403, {"content-type": "text/html"})
 
 
 @pytest.fixture
@@ -109,13 +110,30 @@ def test_a_redirect_to_the_login_is_a_session_that_is_over(medium: Medium, colle
     assert collect("https://ada.medium.com/gears-aa11bb22cc33")["reason"] == "login_expired"
 
 
-@pytest.mark.usefixtures("signed_in")
-def test_a_challenge_is_blocked_and_asked_once(medium: Medium, collect: Collect, sites: Played, twin: Run) -> None:
-    challenge = Answer("<title>Just a moment...</title>", 403, {"content-type": "text/html"})
-    sites.server.route("ada.medium.com", "/gears-aa11bb22cc33", lambda _: challenge)
-    assert collect("https://ada.medium.com/gears-aa11bb22cc33")["reason"] == "blocked"
-    assert len(sites.server.asked("/gears-aa11bb22cc33")) == 1
-    assert [each["state"] for each in json.loads(twin("login", "--status", "--json")[1])] == ["signed in"]
+@pytest.mark.parametrize("known", [True, False], ids=["signed in", "nobody"])
+def test_a_challenge_ends_all_of_medium_for_the_run_and_the_session_until_it_is_renewed(
+    known: bool, medium: Medium, twin: Run, sites: Played, request: pytest.FixtureRequest
+) -> None:
+    if known:
+        request.getfixturevalue("signed_in")
+    links = [f"https://{MEDIUM}/@ada/gears-{number}-aa11bb22cc{number}" for number in range(10, 16)]
+    for link in links:
+        sites.server.route(MEDIUM, link.removeprefix(f"https://{MEDIUM}"), lambda _: CHALLENGE)
+    collect = ("collect", "--author", "Ada", *links, medium.story(OWN, "gears-aa11bb22cc33", locked=False))
+    code, out, _ = twin(*collect, "--json", "--quiet")
+    found = {each["link"]: each for each in json.loads(out)["outcomes"]}
+    assert (code, found.pop(collect[-1])["status"]) == (1, "new"), "on other hosts nothing has stopped"
+    assert {each["reason"] for each in found.values()} == {"blocked"}
+    assert all("in your browser, then twin login medium" in each["detail"] for each in found.values())
+    asked = [each for each in sites.server.requests if "/@ada/gears" in each.path]
+    assert len(asked) <= 2, "what was on its way when the first answer came"
+    if known:
+        assert [each["state"] for each in json.loads(twin("login", "--status", "--json")[1])] == ["blocked"]
+        sites.server.requests.clear()
+        assert twin("collect", "--author", "Ada", links[0])[0] == 1
+        assert sites.server.requests == [], "later runs ask nothing"
+        assert twin("login", "medium", "--import-cookies", "cookies.txt")[0] == 0
+        assert [each["state"] for each in json.loads(twin("login", "--status", "--json")[1])] == ["signed in"]
 
 
 @pytest.mark.usefixtures("signed_in")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from played import BLOG, LINKEDIN, Played, Run, cookie_txt, cookies_of, sent_to, shown
+from played import BLOG, HTML, LINKEDIN, Played, Run, cookie_txt, cookies_of, sent_to, shown
 
 from server import Answer, Request
 
@@ -131,12 +131,21 @@ def test_odd_cookies_of_others_and_ends_in_milliseconds_do_no_harm(twin: Run, si
     assert [each["until"][:4] for each in status(twin)] == ["2033"]
 
 
-def test_a_session_that_the_site_does_not_take_shows_as_expired(twin: Run, sites: Played, cookies: Path) -> None:
-    sites.members.clear()
-    code, out, _ = twin("login", "--import-cookies", cookies)
-    assert code == 1
-    assert "expired" in out
-    assert "twin login medium" in out
+def test_cookies_that_the_site_does_not_take_replace_no_session(
+    twin: Run, sites: Played, cookies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert twin("login", "--import-cookies", cookies)[0] == 0
+    (tmp_path / "old.txt").write_text(cookie_txt((".medium.com", "uid", "uid-of-old")))
+    code, _, err = twin("login", "--import-cookies", "old.txt", "--quiet")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "medium takes these cookies no longer" in err
+    assert [(each["state"], each["cookies"]) for each in status(twin)] == [("signed in", 2)]
+    monkeypatch.setenv("TWIN_BROWSER", "/nowhere")  # LinkedIn's can't be checked
+    (tmp_path / "old.txt").write_text(cookie_txt((".medium.com", "uid", "uid-of-old"), *LINKEDIN_ROWS))
+    code, out, err = twin("login", "--import-cookies", "old.txt", "--json")
+    assert (code, [each["site"] for each in json.loads(out)]) == (1, ["linkedin"])
+    assert "medium takes these cookies no longer" in err
+    assert {each["site"]: each["state"] for each in status(twin)} == {"linkedin": "not checked", "medium": "signed in"}
 
 
 def test_the_sites_are_asked_when_checks_are_wanted(twin: Run, sites: Played, cookies: Path) -> None:
@@ -150,11 +159,49 @@ def test_the_sites_are_asked_when_checks_are_wanted(twin: Run, sites: Played, co
     assert [each["state"] for each in status(twin)] == ["expired"]
 
 
-def test_a_challenge_is_no_sign_that_a_session_is_over(twin: Run, sites: Played, cookies: Path) -> None:
-    page = Answer("<title>Just a moment...</title>", 403, {"content-type": "text/html"})
-    sites.server.route("medium.com", "/me/settings", lambda _: page)
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (Answer("<title>Just a moment...</title>", 403, HTML), "a check for robots"),
+        (Answer("busy", 503), "HTTP 503 from https://medium.com/me/settings"),
+    ],
+    ids=["challenge", "busy"],
+)
+def test_a_site_that_cannot_be_asked_says_nothing_about_the_session_and_that_is_said(
+    answer: Answer, why: str, twin: Run, sites: Played, cookies: Path
+) -> None:
     assert twin("login", "--import-cookies", cookies)[0] == 0
+    sites.server.route("medium.com", "/me/settings", lambda _: answer)
+    code, out, _ = twin("login", "--status", "--check")
+    assert (code, "not checked" in out) == (1, True)
+    assert f"medium could not be checked: {why}" in out
+    code, out, _ = twin("login", "--status", "--check", "--json")
+    (told,) = json.loads(out)
+    assert (code, told["state"], why in told["detail"]) == (1, "not checked", True)
+    assert [each["state"] for each in status(twin)] == ["signed in"], "what was known is kept"
+    code, out, _ = twin("login", "--import-cookies", cookies)
+    assert (code, f"medium could not be checked: {why}" in out) == (0, True)
     assert [each["state"] for each in status(twin)] == ["not checked"]
+
+
+def test_a_session_that_is_marked_wrongly_is_good_again_once_the_site_takes_it(
+    twin: Run, sites: Played, cookies: Path
+) -> None:
+    twin("login", "--import-cookies", cookies)
+    sites.members.clear()
+    assert twin("login", "--status", "--check")[0] == 1
+    sites.members.add(UID)
+    assert twin("login", "--status", "--check")[0] == 0
+    assert [each["state"] for each in status(twin)] == ["signed in"]
+
+
+def test_exit_codes_are_those_of_the_table_with_json_too(twin: Run, sites: Played, cookies: Path, home: Path) -> None:
+    assert [twin("login", "medium", "--status", *more)[0] for more in ((), ("--json",))] == [1, 1]
+    assert [twin("login", "--status", *more)[0] for more in ((), ("--json",))] == [0, 0]
+    twin("login", "--import-cookies", cookies)
+    code, out, _ = twin("login", "medium", "--forget", "--json")
+    assert (code, json.loads(out)) == (0, [{"site": "medium", "state": "forgotten"}])
+    assert status(twin) == []
 
 
 def test_the_key_lies_in_the_systems_keyring_where_there_is_one(

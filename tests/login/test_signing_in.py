@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from played import BLOG, LINKEDIN, PASSWORD, PIN, USER, Played, Run, shown
+from played import BLOG, LINKEDIN, PASSWORD, PIN, USER, Played, Run, cookie_txt, sent_to, shown
 
 from server import Answer, Request
 
@@ -82,6 +82,30 @@ def test_the_form_is_filled_in_unattended_and_no_browser_knows_the_password_befo
     sites.accepted.clear()
     code, out, _ = twin("login", "--status", "--check", "--json")
     assert (code, json.loads(out)[0]["state"]) == (1, "expired")
+
+
+def test_a_checkpoint_that_a_check_meets_is_written_down_and_others_are_checked_all_the_same(
+    twin: Run, sites: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ((f".{LINKEDIN}", "li_at", "token-of-ada"), (".medium.com", "uid", "uid-of-ada"))
+    (tmp_path / "cookies.txt").write_text(cookie_txt(*rows))
+    with monkeypatch.context() as without:
+        without.setenv("TWIN_BROWSER", "/nowhere")
+        assert twin("login", "--import-cookies", "cookies.txt")[0] == 0
+    sites.server.route(LINKEDIN, "/feed/", lambda _: Answer("busy", 503))
+    code, out, _ = twin("login", "--status", "--check", "--json")
+    assert (code, {each["site"]: each["state"] for each in json.loads(out)}) == (
+        1,
+        {"linkedin": "not checked", "medium": "signed in"},
+    )
+    sites.captcha = True
+    sites.server.route(LINKEDIN, "/feed/", lambda _: sent_to("/checkpoint/challenge/verify"))
+    code, out, _ = twin("login", "--status", "--check")
+    assert (code, "to sign in again: twin login linkedin" in out) == (1, True)
+    assert states(twin) == {"linkedin": "blocked", "medium": "signed in"}
+    sites.server.requests.clear()
+    assert twin("login", "linkedin", "--status", "--check")[0] == 1
+    assert sites.server.requests == [], "who wants to see a person is asked nothing"
 
 
 @pytest.mark.parametrize(

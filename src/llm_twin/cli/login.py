@@ -14,11 +14,13 @@ import click
 from llm_twin.cli.common import opened, print_json, standard_options
 
 if TYPE_CHECKING:
+    from llm_twin.collect.sessions.login import Checked
     from llm_twin.collect.sessions.sites import Site
-    from llm_twin.collect.sessions.store import Session
     from llm_twin.collect.web import Web
 
 T = TypeVar("T")
+
+USELESS = ("expired", "blocked")
 
 TERMS = {
     "linkedin": "LinkedIn's terms forbid software that collects from its pages; its data export is the allowed way: "
@@ -90,24 +92,30 @@ def login_command(
 
         if not Sessions(settings.home).forget(where.name):
             raise click.UsageError(f"no session of {where.name} is saved")
+        if as_json:
+            print_json([{"site": where.name, "state": "forgotten"}])
+            return 0
         click.echo(f"the session of {where.name} is removed here; sign out in a browser to end it everywhere")
         return 0
     if where and not quiet and where.name in TERMS:
         click.echo(f"twin: {TERMS[where.name]}", err=True)
+    refused: tuple[str, ...] = ()
     if cookies:
         found = _cookies(cookies)
-        sessions = online(lambda web: login.take_over(found, where, web, str(cookies)))
+        sessions, refused = online(lambda web: login.take_over(found, where, web, str(cookies)))
+        for name in refused:
+            click.echo(f"twin: {name} {login.UNTAKEN}", err=True)
         if not quiet:
             click.echo(f"twin: remove {cookies} now: whoever has it is signed in as you", err=True)
     elif where and username:
         code = _code if sys.stdin.isatty() else None
-        sessions = [online(lambda web: login.fill_in(where, web, username, password, code))]
+        sessions = [login.Checked(online(lambda web: login.fill_in(where, web, username, password, code)))]
     elif where:
         if not quiet:
             done = "it closes by itself" if where.mark else "close it when you are done"
             click.echo(f"twin: sign in at {where.name} in the window; {done}", err=True)
-        sessions = [online(lambda web: login.sign_in(where, web))]
-    return _shown(sessions, {}, as_json)
+        sessions = [login.Checked(online(lambda web: login.sign_in(where, web)))]
+    return max(_shown(sessions, {}, as_json), 1 if refused else 0)
 
 
 def _online(settings: Any, work: Callable[[Web], Coroutine[Any, Any, T]]) -> T:
@@ -152,29 +160,31 @@ def _cookies(path: Path) -> list[Any]:
 
 
 def _status(settings: Any, site: Site | None, online: Callable[..., Any] | None, as_json: bool) -> int:
-    from llm_twin.collect.sessions.login import checked
+    from llm_twin.collect.sessions.login import Checked, checked
     from llm_twin.collect.sessions.store import Sessions
     from llm_twin.errors import ConfigError
 
     store = Sessions(settings.home)
-    sessions: list[Session] = []
+    sessions: list[Checked] = []
     closed: dict[str, str] = {}  # sessions that can't be opened, and why
     for name in [site.name] if site else store.names():
         try:
-            sessions += filter(None, [store.get(name)])
+            sessions += map(Checked, filter(None, [store.get(name)]))
         except ConfigError as error:
             closed[name] = str(error)
     if online:
-        sessions = [online(lambda web, each=each: checked(each, web)) for each in sessions]
-    if not (sessions or closed or as_json):
-        click.echo(
-            f"not signed in{f' at {site.name}' if site else ' anywhere'}: twin login {site.name if site else 'SITE'}"
-        )
+        sessions = [online(lambda web, each=each: checked(each.session, web)) for each in sessions]
+    if not (sessions or closed):
+        if as_json:
+            print_json([])
+        else:
+            where = f" at {site.name}" if site else " anywhere"
+            click.echo(f"not signed in{where}: twin login {site.name if site else 'SITE'}")
         return 1 if site else 0
-    return _shown(sessions, closed, as_json)
+    return max(_shown(sessions, closed, as_json), int(any(each.unknown for each in sessions)))
 
 
-def _shown(sessions: Sequence[Session], closed: Mapping[str, str], as_json: bool) -> int:
+def _shown(sessions: Sequence[Checked], closed: Mapping[str, str], as_json: bool) -> int:
     """The sessions, none of their cookies. 1 if one of them is of no use, 2 if one is closed."""
     if as_json:
         told = [{"site": site, "state": "damaged", "detail": why} for site, why in closed.items()]
@@ -188,11 +198,12 @@ def _shown(sessions: Sequence[Session], closed: Mapping[str, str], as_json: bool
         table = Table(box=None, pad_edge=False, header_style="bold")
         for title in ("site", "state", "saved", "by", "checked", "ends", "key in"):
             table.add_column(title)
-        for session in sessions:
-            style = {"signed in": "green", "not checked": "yellow"}.get(session.state, "bold red")
+        for each in sessions:
+            session, state = each.session, _state(each)
+            style = {"signed in": "green", "not checked": "yellow"}.get(state, "bold red")
             table.add_row(
                 show.escape(session.site),
-                f"[{style}]{session.state}[/]",
+                f"[{style}]{state}[/]",
                 ago(session.saved_at),
                 session.came_by,
                 ago(session.checked_at) if session.checked_at else "never",
@@ -200,18 +211,28 @@ def _shown(sessions: Sequence[Session], closed: Mapping[str, str], as_json: bool
                 session.key_in,
             )
         show.console().print(table)
-        for session in sessions:
-            if session.state in ("expired", "blocked"):
-                click.echo(f"to sign in again: {session.at.renew}")
+        for each in sessions:
+            if _state(each) in USELESS:
+                click.echo(f"to sign in again: {each.session.at.renew}")
+            elif each.unknown:
+                click.echo(f"{each.session.site} could not be checked: {each.unknown}")
     for why in closed.values():
         click.echo(f"twin: {why}", err=True)
-    return 2 if closed else int(any(session.state in ("expired", "blocked") for session in sessions))
+    return 2 if closed else int(any(_state(each) in USELESS for each in sessions))
 
 
-def _told(session: Session) -> dict[str, Any]:
+def _state(each: Checked) -> str:
+    """How a session stands; where its site was asked and gave no answer, that is not known."""
+    state = each.session.state
+    return "not checked" if each.unknown and state not in USELESS else state
+
+
+def _told(each: Checked) -> dict[str, Any]:
+    session = each.session
     return {
         "site": session.site,
-        "state": session.state,
+        "state": _state(each),
+        "detail": each.unknown,
         "came_by": session.came_by,
         "saved_at": session.saved_at,
         "age_seconds": round((datetime.now(session.saved_at.tzinfo) - session.saved_at).total_seconds()),

@@ -15,8 +15,8 @@ from llm_twin.collect.linkedin_articles import article_at, article_link, listed
 from llm_twin.collect.linkedin_kept import ARCHIVE, changed
 from llm_twin.collect.linkedin_numbers import share_named, shares_in
 from llm_twin.collect.linkedin_posts import POST_URN, Parsed, parsed
-from llm_twin.collect.sessions.sites import SITES
-from llm_twin.collect.sessions.walking import down, no_browser, over, walk
+from llm_twin.collect.sessions.sites import SITES, over
+from llm_twin.collect.sessions.walking import down, no_browser, walk
 from llm_twin.documents import Document, Link, now
 from llm_twin.errors import LinkError, Permanent, Reason, Transient
 

@@ -216,10 +216,11 @@ class Web:
         found = None if page.status in (404, 410, 451) else walls.wall(page)
         if found and found[1] == walls.SHELL:
             raise Shell(page, *found)
-        if found:
-            raise Permanent(*found)
-        if page.refusal:
-            raise page.refusal
+        error = Permanent(*found) if found else page.refusal
+        if isinstance(error, Permanent) and error.reason is Reason.BLOCKED and (found or page.status == 999):
+            raise self.signed.challenged(error, page.url)
+        if error:
+            raise error
         return page
 
     async def _robots_txt(self, url: str) -> Page:
@@ -237,6 +238,8 @@ class Web:
         start, jar = urlsplit(url), self.signed.jar()
         cookies = httpx2.Cookies(jar)
         for hop in range(MAX_REDIRECTS + 1):
+            if not cut_at:
+                self.signed.halt(url)
             if robots and not (hop and self.signed.identity(url)):
                 await self._obey(url, redirected=hop > 0)
             own = urlsplit(url)[:2] in {start[:2], ("https", start.netloc)}
@@ -281,6 +284,8 @@ class Web:
         host = host_of(url)
         limit = self.settings.timeout
         async with self._pace.turn(host):
+            if not cut_at:  # which robots.txt has
+                self.signed.halt(url)
             try:
                 async with asyncio.timeout(limit):
                     with network_errors(host):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llm_twin.collect.sessions.cookies import jar_of
-from llm_twin.collect.sessions.sites import SITES, Site, site_of
+from llm_twin.collect.sessions.sites import SITES, Site, over, site_of
 from llm_twin.collect.sessions.store import Session, Sessions
 from llm_twin.errors import Permanent, Reason
-from llm_twin.links import host_of
+from llm_twin.links import host_of, on_domain
 
 if TYPE_CHECKING:
     from llm_twin.collect.pages import Page
@@ -28,10 +30,14 @@ class Signed:
         self._store = Sessions(home)
         self._names: list[str] | None = None
         self._sessions: dict[str, Session | None] = {}  # by host
+        self._tried: Session | None = None
+        self._halted: set[str] = set()  # sites that have asked to see a person in this run
         self._turns: dict[str, asyncio.Lock] = {}
 
     def session(self, host: str) -> Session | None:
         """The session of the site that a host belongs to, whatever its state."""
+        if self._tried and any(on_domain(host, each) for each in self._tried.at.domains):
+            return self._tried
         if self._names is None:
             self._names = self._store.names()
         if not self._names:
@@ -39,6 +45,15 @@ class Signed:
         if host not in self._sessions:
             self._sessions[host] = self._store.for_host(host)
         return self._sessions[host]
+
+    @contextmanager
+    def trying(self, session: Session) -> Iterator[None]:
+        """Use a session for the time of the block, saved or not; what comes of it is written down nowhere."""
+        self._tried = session.model_copy(update={"problem": ""})
+        try:
+            yield
+        finally:
+            self._tried = None
 
     def turn(self, site: Site) -> asyncio.Lock:
         """Held by who looks at a site in the browser: one at a time."""
@@ -87,9 +102,8 @@ class Signed:
             return error
         if session and self._over(session, error, page):
             if not session.problem:
-                self._mark(session, "expired")
-            told = f"{site.name} takes the saved session no longer; sign in again: {site.renew}"
-            return Permanent(Reason.LOGIN_EXPIRED, told)
+                self.stop(site, Reason.LOGIN_EXPIRED)
+            return over(site, "expired")
         if session:
             return Permanent(error.reason, f"{error.detail}; the account that is signed in may not read it")
         return Permanent(error.reason, f"{error.detail}; to sign in: {site.renew}")
@@ -99,14 +113,38 @@ class Signed:
             return True
         return bool(page and session.at.shows_stranger(page.text))
 
+    def challenged(self, error: Permanent, url: str) -> Permanent:
+        """What a check for robots at `url` means: a site that one can sign in to is asked for nothing more."""
+        site = self._site(url)
+        if not site or self._tried:
+            return error
+        self.stop(site, Reason.BLOCKED)
+        return over(site, "blocked")
+
+    def halt(self, url: str) -> None:
+        """Raises `Permanent(BLOCKED)` where the site has asked to see a person: in this run, or since it was signed in
+        to.
+        """
+        site = self._site(url)
+        session = self.session(site.domains[0]) if site else None
+        if site and (site.name in self._halted or (session and session.problem == "blocked")):
+            raise over(site, "blocked")
+
     def stop(self, site: Site, reason: Reason) -> None:
         """Write down that a site has ended a session or wants to see a person: it is asked for nothing more with it."""
+        if self._tried:
+            return
+        if reason is Reason.BLOCKED:
+            self._halted.add(site.name)
         if session := self.session(site.domains[0]):
-            self._mark(session, "blocked" if reason is Reason.BLOCKED else "expired")
+            self._store.mark(session.site, "blocked" if reason is Reason.BLOCKED else "expired")
+            self._sessions.clear()
 
-    def _mark(self, session: Session, problem: str) -> None:
-        self._store.mark(session.site, "blocked" if problem == "blocked" else "expired")
-        self._sessions.clear()
+    def _site(self, url: str) -> Site | None:
+        """The site that a link belongs to, where one can be or is signed in."""
+        host = host_of(url)
+        session = self.session(host)
+        return session.at if session else site_of(host)
 
     def save(self, session: Session) -> Session:
         """Save a session and use it."""

@@ -205,7 +205,7 @@ async def _settled(context: BrowserContext, tab: Tab, site: Site) -> tuple[tuple
     from playwright.async_api import TimeoutError as TooSlow
 
     good = None
-    with suppress(TooSlow):
+    with suppress(TooSlow, Transient):
         for _ in range(TRIES):
             try:
                 await tab.wait_for_load_state("load", timeout=10_000)
@@ -219,10 +219,15 @@ async def _settled(context: BrowserContext, tab: Tab, site: Site) -> tuple[tuple
 
 
 async def shows(tab: Tab, site: Site) -> bool | None:
-    """Whether the site shows a page for members; None where no such page is known. Raises `Permanent(BLOCKED)`."""
+    """Whether the site shows a page for members; None where no such page is known.
+
+    Raises `Permanent(BLOCKED)`, and `Transient` for an answer that says nothing about it.
+    """
     if not site.check:
         return None
     answer = await tab.goto(site.check, wait_until="domcontentloaded")
     if CHECKPOINT.match(tab.url) or (answer and answer.status == 999) or await captcha(tab):
         raise Permanent(Reason.BLOCKED, f"{site.name} wants to see that you are no robot: look at it in your browser")
+    if answer and answer.status >= 400:
+        raise Transient(Reason.SERVER_ERROR, f"HTTP {answer.status} from {site.check}")
     return not login_path(tab.url) and not await _seen(tab, FIELD)

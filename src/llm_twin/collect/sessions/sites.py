@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from llm_twin.collect.sessions.cookies import Cookie
-from llm_twin.errors import LinkError, UsageError
+from llm_twin.errors import LinkError, Permanent, Reason, UsageError
 from llm_twin.links import host_of, on_domain, parse_link, without_credentials
 
 
@@ -105,3 +105,14 @@ def site_named(name: str) -> Site:
 def site_of(host: str) -> Site | None:
     """The known site that a host belongs to."""
     return next((site for site in SITES.values() if any(on_domain(host, domain) for domain in site.domains)), None)
+
+
+def over(site: Site, problem: str) -> Permanent:
+    """What is to be said of a session with this problem; "": there is none."""
+    if problem == "blocked":
+        told = f"{site.name} wants to see a person; nothing more is asked of it: look at it in your browser, then"
+        return Permanent(Reason.BLOCKED, f"{told} {site.renew}")
+    if problem == "expired":
+        told = f"{site.name} takes the saved session no longer; sign in again: {site.renew}"
+        return Permanent(Reason.LOGIN_EXPIRED, told)
+    return Permanent(Reason.LOGIN_REQUIRED, f"{site.name} shows this to who is signed in alone: {site.renew}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from llm_twin.collect.sessions.chromium import cookies_of, missing, opened
 from llm_twin.collect.sessions.signing_in import CHECKPOINT, captcha
-from llm_twin.collect.sessions.sites import Site
+from llm_twin.collect.sessions.sites import Site, over
 from llm_twin.collect.walls import login_path
 from llm_twin.errors import ConfigError, Permanent, Reason, Transient
 from llm_twin.links import host_of
@@ -44,6 +44,7 @@ async def walk(site: Site, web: Web, url: str) -> AsyncIterator[Tab]:
 
     limit = web.settings.timeout
     async with web.signed.turn(site):
+        web.signed.halt(url)
         session = web.signed.session(site.domains[0])
         if session and session.problem:
             raise over(site, session.problem)
@@ -55,7 +56,8 @@ async def walk(site: Site, web: Web, url: str) -> AsyncIterator[Tab]:
                 tab.set_default_timeout(1000 * limit)
                 await step(site, web, tab, url)
                 yield tab
-                if session and site.signed_in(renewed := await cookies_of(context)):
+                renewed, session = await cookies_of(context), web.signed.session(site.domains[0])
+                if session and not session.problem and site.signed_in(renewed):
                     web.save(session.model_copy(update={"cookies": site.own(renewed)}))
         except ConfigError as error:
             raise Permanent(Reason.LOGIN_REQUIRED, f"a browser has to be signed in for this: {error}") from None
@@ -189,17 +191,6 @@ async def _past_walls(site: Site, web: Web, tab: Tab, status: int = 200) -> None
     if wall:
         web.signed.stop(site, Reason.BLOCKED if wall == "blocked" else Reason.LOGIN_EXPIRED)
         raise over(site, wall if web.signed.session(site.domains[0]) or wall == "blocked" else "")
-
-
-def over(site: Site, problem: str) -> Permanent:
-    """What is to be said of a session with this problem; "": there is none."""
-    if problem == "blocked":
-        told = f"{site.name} wants to see a person; nothing more is asked of it: look at it in your browser, then"
-        return Permanent(Reason.BLOCKED, f"{told} {site.renew}")
-    if problem == "expired":
-        told = f"{site.name} takes the saved session no longer; sign in again: {site.renew}"
-        return Permanent(Reason.LOGIN_EXPIRED, told)
-    return Permanent(Reason.LOGIN_REQUIRED, f"{site.name} shows this to who is signed in alone: {site.renew}")
 
 
 def no_browser(web: Web) -> str:
