@@ -60,13 +60,14 @@ def ingest(
             for document in documents:
                 if document.author_id not in known:  # the handbook's posts may name others
                     known[document.author_id] = warehouse.put_author(Author.named(document.author))
-            fresh: list[Document] = []
+            fresh: dict[str, Document] = {}
             for document in documents:
                 if (key := bytes.fromhex(document.id)) not in seen:
-                    seen.add(key)
-                    fresh.append(document)
+                    if not document.metadata.get("excerpt"):  # the whole may follow
+                        seen.add(key)
+                    fresh[document.id] = document
             left_out.update({"twice in the archive": len(documents) - len(fresh)})
-            outcomes += _stored(warehouse, same, fresh)
+            outcomes += _stored(warehouse, same, list(fresh.values()))
             log_book.add(*outcomes)
             packed.extend(outcomes)
             for outcome in outcomes:
@@ -93,7 +94,13 @@ def _stored(warehouse: Warehouse, same: SamePosts, documents: list[Document]) ->
             why = Permanent(Reason.DUPLICATE, "already collected from the web, which has the better text")
             kept.append(failure(document.link, document.author, why))
             continue
-        if stored_as != document.id and (other := warehouse.get(stored_as)):
+        excerpt = document.metadata.get("excerpt")
+        other = warehouse.get(stored_as) if excerpt or stored_as != document.id else None
+        if other and excerpt and not other.metadata.get("excerpt") and len(other.text) >= len(document.text):
+            why = Permanent(Reason.DUPLICATE, "stored already, with no less of its text than this excerpt")
+            kept.append(failure(document.link, document.author, why))
+            continue
+        if other and other.id != document.id:
             document = document.model_copy(update={"id": other.id, "link": other.link})
         (clean,), secrets = masked([document])
         taken.append((clean, secrets))

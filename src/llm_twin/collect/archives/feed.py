@@ -6,6 +6,7 @@ Read as a stream: no entities, no external files, no network. WXR versions 1.0 t
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from io import BufferedReader
 from typing import TYPE_CHECKING
@@ -17,11 +18,12 @@ from llm_twin.collect.archives.notes import platform_of
 from llm_twin.collect.archives.plain import body_of, day, inner
 from llm_twin.collect.extract_trees import flatten_code
 from llm_twin.collect.markdown import markdown_of
-from llm_twin.errors import Permanent, Reason
-from llm_twin.links import parse_link
+from llm_twin.errors import LinkError, Permanent, Reason
+from llm_twin.links import canonical, parse_link
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
+    from lxml.html import HtmlElement
 
 FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s>]")
 ENTRIES = ("{*}item", "{*}entry")
@@ -33,6 +35,12 @@ PRE = re.compile(r"(<pre[\s>].*?</pre>)", re.S | re.I)
 MOST_PRE = 200  # code blocks that are looked for in one post
 POSTS = {"post", "page", ""}
 KIND = "http://schemas.google.com/blogger/2008/kind#"  # Blogger's export has settings and comments as entries
+# What leads from an opening to the page with the rest, in the languages that most feeds are in.
+READ_ON = re.compile(
+    r"\W*(?:(?:continue|keep) reading|read (?:more|on|the (?:rest|full|whole))|more(?:…|\.\.\.)|weiterlesen|mehr lesen"
+    r"|lire la suite|leer más|seguir leyendo|leggi tutto|continua a leggere|ler? mais|leia mais|lees (?:verder|meer))",
+    re.I,
+)
 SILENCE = 64 << 20  # bytes without a post
 # Of WordPress's states; what is waiting for its day is no draft, but not published either.
 UNPUBLISHED = {"draft", "pending", "future", "auto-draft"}
@@ -133,18 +141,24 @@ def _post(entry: _Element, where: str, wanted: Wanted) -> Item:
         raise Permanent(Reason.BAD_DATA, "a post without its link")
     if "://" not in link and wanted.site:
         link = urljoin(wanted.site, link)
-    html = _text(entry, "encoded", "content", "description", "summary")
+    whole = _text(entry, "encoded", "content")
+    tree = _tree(whole or _text(entry, "description", "summary"))
+    if _leads_on(tree, link):
+        command = shlex.join(["twin", "collect", "--author", wanted.author.name, canonical(link)])
+        told = f"only its opening stands in the feed, the rest on its page: {command}"
+        return Broken(canonical(link), Permanent(Reason.PAYWALL, told))
     return made(
         wanted,
         where,
         link,
         platform=platform_of(parse_link(link)),
         title=_plain(_text(entry, "title")),
-        text=_markdown(html, link),
+        text=markdown_of(inner(tree), link),
         published_at=day(_text(entry, "post_date_gmt")) or day(_text(entry, "pubDate", "published", "date", "updated")),
         tags=[_plain(tag) for tag in _tags(entry)],
         byline=_text(entry, "creator"),
         status=status if status not in ("publish", "live", "") else "",
+        excerpt=None if whole else True,  # or it is all there is: a feed does not say which
     )
 
 
@@ -201,7 +215,8 @@ def _plain(text: str) -> str:
     return " ".join(str(body_of(text).text_content()).split()) if "<" in text or "&" in text else text
 
 
-def _markdown(html: str, link: str) -> str:
+def _tree(html: str) -> HtmlElement:
+    """The text of an entry, without short codes and scripts."""
     html = SHORT_CODE.sub("", html)
     if not PARAGRAPH.search(html):
         html = _with_paragraphs(html)
@@ -209,7 +224,19 @@ def _markdown(html: str, link: str) -> str:
     for element in tree.xpath("//script | //style"):
         element.drop_tree()
     flatten_code(tree)
-    return markdown_of(inner(tree), link)
+    return tree
+
+
+def _leads_on(tree: HtmlElement, link: str) -> bool:
+    """Whether it is an opening that ends in a link to the whole, as Medium and Substack give what is to be paid for."""
+    for anchor in tree.iter("a"):
+        if READ_ON.match(" ".join(str(anchor.text_content()).split())):
+            try:
+                if canonical(urljoin(link, str(anchor.get("href") or ""))) == canonical(link):
+                    return True
+            except (LinkError, ValueError):
+                continue
+    return False
 
 
 def _with_paragraphs(html: str) -> str:

@@ -1,0 +1,79 @@
+"""Feeds that hold openings and summaries: none is stored for the whole text, and none takes its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archive_samples import MEDIUM, as_folder, as_zip, wxr, wxr_item
+from llm_twin import Twin
+
+STORY = "https://medium.com/@ada/bread-0123456789ab"
+POST = "https://ada.example/bread/"
+
+
+def feed(folder: Path, link: str, body: str) -> Path:
+    item = f"<item><title>Bread</title><link>{link}</link>{body}</item>"
+    return as_folder(folder, {"feed.xml": f'<rss version="2.0"><channel>{item}</channel></rss>'})
+
+
+OPENINGS = {
+    "medium": (
+        f"{STORY}?source=rss-1------2",
+        "<description><![CDATA[<div class='medium-feed-item'><p class='medium-feed-snippet'>Flour and&#x2026;</p>"
+        f"<p><a href='{STORY}?source=rss-1------2'>Continue reading on Medium »</a></p></div>]]></description>",
+    ),
+    "substack": (
+        POST,
+        '<x:encoded xmlns:x="http://purl.org/rss/1.0/modules/content/"><![CDATA[<p>Flour and</p><p><a href='
+        f"'{POST}#more'>\n  Read more\n</a></p>]]></x:encoded>",
+    ),
+    "german": (POST, "<description>Mehl &lt;a href='/bread/'&gt;Weiterlesen →&lt;/a&gt;</description>"),
+}
+
+
+@pytest.mark.parametrize("name", OPENINGS)
+def test_an_opening_that_leads_to_the_whole_is_a_paywall_with_what_to_do(tmp_path: Path, name: str) -> None:
+    link, body = OPENINGS[name]
+    with Twin(home=tmp_path / "home") as twin:
+        twin.import_archive(as_zip(tmp_path / "medium.zip", MEDIUM.files), "Ada Example")
+        (outcome,) = twin.import_archive(feed(tmp_path / "feed", link, body), "Ada Example").outcomes
+        plain = link.partition("?")[0]
+        assert (outcome.status, outcome.reason, outcome.link) == ("failed", "paywall", plain)
+        assert outcome.detail.endswith(f"twin collect --author 'Ada Example' {plain}")
+        assert [document.text.partition("\n")[0] for document in twin.documents()] == ["Flour and **water**."]
+
+
+def test_an_article_that_links_to_others_and_to_itself_is_whole(tmp_path: Path) -> None:
+    body = (
+        "<description>&lt;p&gt;&lt;a href='https://b.example/'&gt;Read more&lt;/a&gt; of rye, or see &lt;a href='"
+        f"{POST}'&gt;this&lt;/a&gt;.&lt;/p&gt;</description>"
+    )
+    with Twin(home=tmp_path / "home") as twin:
+        assert twin.import_archive(feed(tmp_path / "feed", POST, body), "Ada Example").counts == {"new": 1}
+
+
+def test_a_summary_is_marked_and_makes_way_for_the_whole_and_never_the_other_way_round(tmp_path: Path) -> None:
+    summary = feed(tmp_path / "feed", POST, "<description>Flour. And [&#8230;]</description>")
+    export = as_zip(
+        tmp_path / "a.zip", {"a.xml": wxr(wxr_item(POST, "publish", "post", "Flour. And much, much more."))}
+    )
+    with Twin(home=tmp_path / "home") as twin:
+        assert twin.import_archive(summary, "Ada Example").counts == {"new": 1}
+        assert [document.metadata.get("excerpt") for document in twin.documents()] == [True]
+        assert twin.import_archive(summary, "Ada Example").counts == {"unchanged": 1}
+        assert twin.import_archive(export, "Ada Example").counts == {"updated": 1}
+        assert [document.metadata.get("excerpt") for document in twin.documents()] == [None]
+        (outcome,) = twin.import_archive(summary, "Ada Example").outcomes
+        assert (outcome.status, outcome.reason) == ("skipped", "duplicate")
+        assert [document.text for document in twin.documents()] == ["Flour. And much, much more."]
+
+
+def test_of_a_summary_and_the_whole_in_one_archive_the_whole_is_stored(tmp_path: Path) -> None:
+    folder = feed(tmp_path / "feed", POST, "<description>Flour. And</description>")
+    as_folder(folder, {"later.xml": wxr(wxr_item(POST, "publish", "post", "Flour. And more."))})
+    with Twin(home=tmp_path / "home") as twin:
+        report = twin.import_archive(folder, "Ada Example")
+        assert (report.counts, report.summary["left_out"]) == ({"new": 1}, {"twice in the archive": 1})
+        assert [document.text for document in twin.documents()] == ["Flour. And more."]
