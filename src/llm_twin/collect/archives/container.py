@@ -13,7 +13,9 @@ import re
 import stat
 import zipfile
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import ExitStack
+from copy import copy
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -196,6 +198,12 @@ class Archive:
     def some(self, *endings: str) -> list[str]:
         """The first members with these endings, enough to see what they are."""
         return list(islice((path for path in self.members if path.lower().endswith(endings)), SAMPLE))
+
+    def only(self, paths: Iterable[str]) -> Archive:
+        """The same archive as if it held nothing but these members; to be closed with this one."""
+        part = copy(self)
+        part.members = {path: self.members[path] for path in paths}
+        return part
 
     # --- reading ---
 

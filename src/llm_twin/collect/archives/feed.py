@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 
 from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attempt, made, reader
-from llm_twin.collect.archives.notes import platform_of
+from llm_twin.collect.archives.notes import MARKDOWN, platform_of
 from llm_twin.collect.archives.plain import body_of, day, inner
 from llm_twin.collect.extract_trees import flatten_code
 from llm_twin.collect.markdown import markdown_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s>]")
+EXPORT = re.compile(rb"wordpress\.org/export/|tag:blogger\.com,1999:")
 ENTRIES = ("{*}item", "{*}entry")
 # Of WordPress's short codes those that stand around something; a gallery's pictures are not named.
 SHORT_CODE = re.compile(r"\[/?(?:caption|embed|gallery)\b[^\]]{0,500}\]")
@@ -47,8 +48,16 @@ UNPUBLISHED = {"draft", "pending", "future", "auto-draft"}
 
 
 def recognises(archive: Archive) -> bool:
-    """XML whose first element is that of a feed."""
-    return bool(_files(archive))
+    """XML whose first element is that of a feed.
+
+    Beside Markdown it has to be an export: a site's feed lies beside the sources that it is built from, and a vault may
+    keep feeds of others.
+    """
+    files = _files(archive)
+    return bool(files) and (
+        not any(path.lower().endswith(MARKDOWN) for path in archive.members)
+        or any(EXPORT.search(archive.head(path)) for path in files)
+    )
 
 
 def _files(archive: Archive) -> list[str]:

@@ -6,8 +6,10 @@ things that are left out on purpose, and things that can't be read. It is picked
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -116,7 +118,7 @@ def format_of(archive: Archive) -> Format:
 
 
 def items_of(archive: Archive, found: Format, wanted: Wanted) -> Iterator[Item]:
-    """Everything in an archive: what its reader finds, and a `Left` for each file that is not even looked at.
+    """Everything in an archive: what its reader finds, what is of another kind, and a `Left` for each other file.
 
     Raises `UsageError` where there is no end to what can't be read.
     """
@@ -129,9 +131,31 @@ def items_of(archive: Archive, found: Format, wanted: Wanted) -> Iterator[Item]:
             )
     for why, count in archive.refused.items():
         yield from (Left(archive.name, why) for _ in range(count))
-    for path in archive.members:
-        if path not in archive.opened:
-            yield Left(path, "other file")
+    rest = archive.only(path for path in archive.members if path not in archive.opened)
+    told: set[str] = set()
+    for other in formats():
+        if other is not found and other.recognises(rest):
+            theirs = [path for path in rest.members if path not in told and other.recognises(archive.only([path]))]
+            told.update(theirs)
+            yield from _of_another(archive, other, theirs, wanted)
+    yield from (Left(path, "other file") for path in rest.members if path not in told)
+
+
+def _of_another(archive: Archive, other: Format, theirs: list[str], wanted: Wanted) -> Iterator[Item]:
+    """Files that another reader takes: a failure where they are an export, else (notes beside an export, a feed beside
+    notes: nobody knows whose they are) left out.
+    """
+    if not theirs:
+        return
+    if other.fallback or not other.recognises(archive):
+        yield from (Left(path, f"of another kind ({other.title}; import it by itself)") for path in theirs)
+        return
+    folder = os.path.commonpath([path.rpartition("/")[0] for path in theirs])
+    where = str(archive.path / folder) if folder and archive.path.is_dir() else ""
+    command = shlex.join(["twin", "import", where, "--author", wanted.author.name])
+    advice = command if where else "put what belongs to it in a folder of its own and import that"
+    error = Permanent(Reason.BAD_DATA, f"not read, as it is {other.title} within {archive.path}: {advice}")
+    yield Broken(f"{archive.name}, {theirs[0]}{f' and {len(theirs) - 1} more' if theirs[1:] else ''}", error)
 
 
 def attempt(

@@ -32,8 +32,10 @@ LINKS = ("url", "link", "canonical")
 
 
 def recognises(archive: Archive) -> bool:
-    """A page with Notion's id in its name."""
-    return any(PAGE.search(path) for path in archive.members)
+    """Pages of which at least half have Notion's id in their names; a vault may hold one that came from it."""
+    pages = [path for path in archive.members if path.endswith((".md", ".html"))]
+    named = sum(PAGE.search(path) is not None for path in pages)
+    return 0 < len(pages) <= 2 * named
 
 
 @reader("notion", "a Notion export", recognises=recognises)
