@@ -34,6 +34,7 @@ class Reason(StrEnum):
     LOGIN_EXPIRED = "login_expired"
     LIST_PAGE = "list_page"
     LAYOUT_CHANGED = "layout_changed"
+    INCOMPLETE = "incomplete"
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
     RATE_LIMITED = "rate_limited"

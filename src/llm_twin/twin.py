@@ -153,7 +153,8 @@ class Twin:
     def discover(self, link: str, limit: int | None = None, since: datetime | None = None) -> list[Found]:
         """What a site, feed, sitemap or profile holds, newest first, with dates and how each was found.
 
-        At most `limit` items, none that is dated before `since`. Nothing is stored. Raises `LinkError`.
+        At most `limit` items, none that is dated before `since`. Nothing is stored. Raises `LinkError`; `CutShort`
+        of `collect.discover`, which has what was found, where a list could not be read to its end.
         """
         from llm_twin.collect.discover import MOST, discover
 

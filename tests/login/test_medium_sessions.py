@@ -231,3 +231,65 @@ def test_a_short_list_needs_no_browser(
     code, out, err = twin("discover", "https://medium.com/@ada", "--limit", 12, "--json")
     assert code == 0, err
     assert len(json.loads(out)["items"]) == 12
+
+
+@pytest.mark.parametrize(
+    ("how", "reason", "why", "links"),
+    [
+        ("too often", "rate_limited", "wants to be asked less often (HTTP 429)", 15),
+        ("new layout", "layout_changed", "no story is seen on https://medium.com/@ada", 10),
+    ],
+)
+@pytest.mark.usefixtures("browser")
+def test_a_profile_that_cannot_be_scrolled_down_says_how_much_is_there_and_why_no_more(
+    how: str, reason: str, why: str, links: int, medium: Medium, twin: Run, sites: Played
+) -> None:
+    medium.profile(stories=40)
+    if how == "too often":
+        sites.server.route(MEDIUM, "/_/stories", lambda _: Answer("{}", 429))
+    else:
+        sites.server.route(MEDIUM, "/@ada", body="<main><p>Ada writes about engines, now and then.</p></main>")
+    code, out, err = twin("discover", "https://medium.com/@ada", "--limit", 30, "--json")
+    assert (code, len(json.loads(out)["items"])) == (1, links)
+    assert err.startswith(f"twin: {reason}: {links} links are found, 30 are wanted: ")
+    assert why in err
+
+
+@pytest.mark.parametrize(
+    ("how", "reason", "why", "links"),
+    [
+        ("no browser", "incomplete", "Medium shows those beyond in a browser alone, and TWIN_RENDER is never", 15),
+        ("challenge", "blocked", "look at it in your browser, then twin login medium", 10),
+    ],
+)
+def test_a_profile_that_is_cut_short_fails_and_what_is_known_of_it_is_collected(
+    how: str, reason: str, why: str, links: int, medium: Medium, twin: Run, sites: Played
+) -> None:
+    medium.profile(stories=40)
+    for link, title in medium.stories[:15]:
+        medium.story(MEDIUM, link.removeprefix(f"https://{MEDIUM}/"), title, locked=False)
+    if how == "challenge":
+        sites.server.route(MEDIUM, "/@ada", lambda _: CHALLENGE)
+    render = "never" if how == "no browser" else "auto"
+    collect = ("collect", "--author", "Ada", "https://medium.com/@ada", "--expand", 30, "--render", render)
+    code, out, _ = twin(*collect, "--json", "--quiet")
+    (profile, *others) = sorted(json.loads(out)["outcomes"], key=lambda each: len(each["link"]))
+    assert (code, profile["status"], profile["reason"], profile["expand"]) == (1, "failed", reason, 30)
+    assert f"{links} links are found, 30 are wanted: {'' if how == 'challenge' else why}" in profile["detail"]
+    assert why in profile["detail"]
+    assert (len(others), {each["status"] for each in others}) == (links, {"failed" if how == "challenge" else "new"})
+
+
+def test_a_profile_that_its_feed_gives_whole_needs_no_browser(medium: Medium, twin: Run) -> None:
+    medium.profile(stories=9)
+    code, out, _ = twin("discover", "https://medium.com/@ada", "--set", "render=never", "--json")
+    assert (code, len(json.loads(out)["items"])) == (0, 9)
+
+
+def test_a_publication_whose_sitemap_cannot_be_read_is_cut_short_at_its_feed(medium: Medium, twin: Run) -> None:
+    stories = [medium.story("ada.medium.com", f"gears-{number}-aa11bb22cc{number}") for number in range(10, 20)]
+    medium.subdomain("ada.medium.com", feed=stories, sitemap=[])
+    medium.played.server.route("ada.medium.com", "/sitemap.xml", status=503)
+    code, out, err = twin("discover", "https://ada.medium.com/", "--json")
+    assert (code, len(json.loads(out)["items"])) == (1, 10)
+    assert "10 links are found, there may be more: HTTP 503" in err

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many, the newest.")
 @click.option("--since", callback=as_moment, metavar="DATE", help="Nothing that is dated before, e.g. 2024-05-01.")
 @standard_options
-def discover_command(link: str, limit: int | None, since: datetime | None, as_json: bool, quiet: bool) -> None:
+def discover_command(link: str, limit: int | None, since: datetime | None, as_json: bool, quiet: bool) -> int:
     """List what a site, feed, sitemap or profile holds.
 
     With dates, newest first, and how each was found: a site's feed with its older pages, its sitemaps, its archive
     pages; the public lists of GitHub, dev.to and Substack; the feeds and sitemaps of Medium and Hashnode. The same
     article of several lists is one item; files, other sites and lists of tags are left out. Nothing is stored:
-    `twin collect --expand` collects what is listed here.
+    `twin collect --expand` collects what is listed here. A list that could not be read to its end is shown as far as it
+    was, with the reason, and exit code 1.
 
     \b
     Examples:
@@ -33,12 +34,21 @@ def discover_command(link: str, limit: int | None, since: datetime | None, as_js
       twin discover https://github.com/ada --limit 20
       twin discover https://ada.example/sitemap.xml --since 2024-05-01 --json
     """
+    from llm_twin.collect.discover import CutShort
+
+    cut: CutShort | None = None
     with opened(quiet=quiet) as twin:
-        found = twin.discover(link, limit, since)
+        try:
+            found = twin.discover(link, limit, since)
+        except CutShort as error:
+            found, cut = error.found, error
     if as_json:
         print_json({"link": link, "items": [item._asdict() for item in found]})
     else:
         _show(found)
+    if cut:
+        click.echo(f"twin: {cut}", err=True)
+    return 1 if cut else 0
 
 
 def _show(found: list[Found]) -> None:

@@ -12,7 +12,7 @@ from llm_twin.collect.linkedin_kept import changed
 from llm_twin.collect.linkedin_posts import ARTICLE, OWNER
 from llm_twin.collect.pages import Page
 from llm_twin.collect.sessions.sites import SITES
-from llm_twin.collect.sessions.walking import down, step, walk
+from llm_twin.collect.sessions.walking import Walk, down, step, walk
 from llm_twin.collect.sites.article import document
 from llm_twin.documents import Document, Link, now
 from llm_twin.errors import Permanent, Reason
@@ -36,7 +36,7 @@ LISTED = """pattern => [...(document.querySelector('main') || document.body).que
 
 
 async def listed(
-    handle: str, web: Web, tab: Tab, enough: Callable[[dict[str, datetime | None]], bool]
+    handle: str, walked: Walk, enough: Callable[[dict[str, datetime | None]], bool]
 ) -> dict[str, datetime | None]:
     """The links of a profile's own articles with the dates of their posts, as its tab lists them, newest first.
 
@@ -44,7 +44,7 @@ async def listed(
     """
     found: dict[str, datetime | None] = {}
     try:
-        await step(LINKEDIN, web, tab, TAB.format(handle))
+        await step(walked, TAB.format(handle))
     except Permanent as error:
         if error.reason in (Reason.NOT_FOUND, Reason.GONE):  # of a profile without articles
             return found
@@ -52,11 +52,12 @@ async def listed(
 
     async def gather() -> int:
         before = len(found)
-        for link, urn in await tab.evaluate(LISTED, ARTICLE.pattern):
+        for link, urn in await walked.tab.evaluate(LISTED, ARTICLE.pattern):
             found.setdefault(article_link(str(link)), published(str(urn)))
         return len(found) - before
 
-    await down(LINKEDIN, web, tab, gather, lambda: enough(found))
+    await down(walked, gather, lambda: enough(found))
+    web, tab = walked.web, walked.tab
     source = "" if found or await tab.locator("a[href*='/pulse/']").count() else await tab.content()
     if "linkedin.com/pulse/" in source:
         raise changed(web, handle, TAB.format(handle), source, "articles, and none")
@@ -64,17 +65,18 @@ async def listed(
 
 
 async def article_at(
-    url: str, link: Link, web: Web, tab: Tab | None = None, handle: str = "", *, own: bool = False
+    url: str, link: Link, web: Web, walked: Walk | None = None, handle: str = "", *, own: bool = False
 ) -> Document | None:
     """A long-form article, in a tab that is there or in one of its own.
 
     With `handle`, None where it is somebody else's. `own`: it is theirs unless the page says otherwise.
     """
-    if tab is None:
+    if walked is None:
         async with walk(LINKEDIN, web, url) as new:
             return await article_at(url, link, web, new)
+    tab = walked.tab
     if tab.url.partition("?")[0] != url:
-        await step(LINKEDIN, web, tab, url)
+        await step(walked, url)
     if handle and not _is_of(handle, await _author(tab), own):
         return None
     body = web.signed.masked(url, (await tab.content()).encode("utf-8", "replace"))

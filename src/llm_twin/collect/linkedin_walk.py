@@ -16,12 +16,11 @@ from llm_twin.collect.linkedin_kept import ARCHIVE, changed
 from llm_twin.collect.linkedin_numbers import share_named, shares_in
 from llm_twin.collect.linkedin_posts import POST_URN, Parsed, parsed
 from llm_twin.collect.sessions.sites import SITES, over
-from llm_twin.collect.sessions.walking import down, no_browser, walk
+from llm_twin.collect.sessions.walking import Walk, down, no_browser, walk
 from llm_twin.documents import Document, Link, now
 from llm_twin.errors import LinkError, Permanent, Reason, Transient
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page as Tab
     from playwright.async_api import Response
 
     from llm_twin.collect.web import Web
@@ -101,9 +100,9 @@ async def posts_of(handle: str, link: Link, web: Web) -> AsyncIterator[Document]
     limit = link.expand or web.settings.posts_per_run
     reading = Reading(handle, link, limit, time.monotonic() + TIME_TO_READ * web.settings.link_timeout)
     try:
-        async with walk(LINKEDIN, web, reading.url) as tab:
-            await _read_posts(reading, web, tab)
-            await _read_articles(reading, web, tab)
+        async with walk(LINKEDIN, web, reading.url) as walked:
+            await _read_posts(reading, web, walked)
+            await _read_articles(reading, web, walked)
     except LinkError as error:
         reading.problem = error
     result = reading.result or await _made(reading, web)
@@ -129,7 +128,8 @@ async def posts_of(handle: str, link: Link, web: Web) -> AsyncIterator[Document]
         raise Permanent(Reason.EMPTY, f"{told} on {reading.url}")
 
 
-async def _read_posts(reading: Reading, web: Web, tab: Tab) -> None:
+async def _read_posts(reading: Reading, web: Web, walked: Walk) -> None:
+    tab = walked.tab
     answers: list[Response] = []
     tab.on("response", lambda answer: answers.append(answer) if "/voyager/" in answer.url else None)
     reading.shares |= shares_in(await tab.content())
@@ -141,18 +141,18 @@ async def _read_posts(reading: Reading, web: Web, tab: Tab) -> None:
             reading.shares.update(shares_in(await _body(answers.pop())))
         return len(found)
 
-    await down(LINKEDIN, web, tab, gather, lambda: reading.enough(map(published, reading.posts)))
+    await down(walked, gather, lambda: reading.enough(map(published, reading.posts)))
     if not reading.posts and "urn:li:activity:" in (source := await tab.content()):
         reading.source = source
 
 
-async def _read_articles(reading: Reading, web: Web, tab: Tab) -> None:
+async def _read_articles(reading: Reading, web: Web, walked: Walk) -> None:
     """Read the articles among the newest of what there is: those that its tab lists, and those that posts lead to."""
     if reading.over() or reading.source:
         return
     handle, since = reading.handle, reading.link.since
     reading.result = posts = await _made(reading, web)
-    own = await listed(handle, web, tab, lambda found: reading.enough(found.values()))
+    own = await listed(handle, walked, lambda found: reading.enough(found.values()))
     known = {article_link(link): (published(urn), False) for urn, link in reversed(posts.articles)}
     known |= {link: (date, True) for link, date in own.items()}
     newest = sorted((each.published_at or OLDEST for each in posts.documents), reverse=True)
@@ -167,7 +167,7 @@ async def _read_articles(reading: Reading, web: Web, tab: Tab) -> None:
         if reading.over():
             return
         try:
-            found = await article_at(link, reading.link, web, tab, handle, own=theirs)
+            found = await article_at(link, reading.link, web, walked, handle, own=theirs)
         except Permanent as error:
             if error.reason in WALLS:
                 raise
@@ -187,7 +187,8 @@ async def _made(reading: Reading, web: Web) -> Parsed:
 async def post_at(link: Link, web: Web) -> Document:
     """One post, by its own link. Raises as `posts_of` does."""
     require(web)
-    async with walk(LINKEDIN, web, link.url) as tab:
+    async with walk(LINKEDIN, web, link.url) as walked:
+        tab = walked.tab
         found = await tab.evaluate(GATHER, [[], POST_URN.pattern])
         source = await tab.content()
         posts = [(str(urn), _masked(web, str(html))) for urn, html in found][:1]

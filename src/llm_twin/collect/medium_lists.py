@@ -14,6 +14,7 @@ from llm_twin.collect.discover.found import Findings, Found
 from llm_twin.collect.medium_state import State, is_response, moment
 from llm_twin.collect.sessions.sites import SITES
 from llm_twin.collect.sessions.walking import down, no_browser, walk
+from llm_twin.errors import Permanent, Reason
 
 if TYPE_CHECKING:
     from llm_twin.collect.pages import Page
@@ -63,20 +64,25 @@ def _stories(state: State, url: str) -> Iterator[Found]:
 async def add_shown(url: str, web: Web, findings: Findings) -> None:
     """Add what a profile or publication shows while it is scrolled down, until there is as much as is wanted.
 
-    Does nothing where there is no browser. Raises `LinkError` as `walk` does.
+    Raises `LinkError` as `walk` does, `Permanent(INCOMPLETE)` where there is no browser, `Permanent(LAYOUT_CHANGED)`
+    where no story stands on the page.
     """
-    if no_browser(web):
-        return
-    medium = SITES["medium"]
-    async with walk(medium, web, url) as tab:
+    if why := no_browser(web):
+        raise Permanent(Reason.INCOMPLETE, f"Medium shows those beyond in a browser alone, and {why}")
+    medium, shows = SITES["medium"], False
+    async with walk(medium, web, url) as walked:
 
         async def gather() -> int:
-            shown = [(str(link), str(title)) for link, title in await tab.evaluate(LINKS)]
+            nonlocal shows
+            shown = [(str(link), str(title)) for link, title in await walked.tab.evaluate(LINKS)]
             items = [
                 Found(without_source(link), title=title, source="page", listed_in=url)
                 for link, title in shown
                 if post_id(link) and not urlsplit(link).fragment
             ]
+            shows = shows or bool(items)
             return findings.add(items)
 
-        await down(medium, web, tab, gather, lambda: findings.complete)
+        await down(walked, gather, lambda: findings.complete)
+    if not shows:
+        raise Permanent(Reason.LAYOUT_CHANGED, f"Medium's pages look different now: no story is seen on {url}")

@@ -72,9 +72,11 @@ async def _collected(task: Task, web: Web, refresh: bool) -> Done:
 
     link = task.link
     if link.expand and (items := await items_of(link, web)) is not None:
-        detail = f"stands for {len(items)} link{'' if len(items) == 1 else 's'}"
+        detail = f"stands for {len(items.links)} link{'' if len(items.links) == 1 else 's'}"
         outcome = Outcome(link=link.url, author=link.author.name, status="expanded", detail=detail)
-        links = tuple(link.model_copy(update={"url": url, "expand": 0, "listed": True}) for url in items)
+        if items.cut:
+            outcome = _failed(task, items.cut)
+        links = tuple(link.model_copy(update={"url": url, "expand": 0, "listed": True}) for url in items.links)
         return Done(task=task, outcome=outcome, links=links)
     before = task.before if task.before and task.before.extractor == EXTRACTOR and not refresh else None
     view = web.against(before.seen if before else None)

@@ -12,14 +12,14 @@ from urllib.parse import urljoin, urlsplit
 from llm_twin.collect.crawlers import crawler_for, expander_for
 from llm_twin.collect.discover.contents import Content, content_of
 from llm_twin.collect.discover.feeds import add_feed
-from llm_twin.collect.discover.found import MOST, Findings, Found, Wanted
+from llm_twin.collect.discover.found import MOST, CutShort, Findings, Found, Wanted
 from llm_twin.collect.discover.pages import add_archive, look
 from llm_twin.collect.discover.sitemaps import add_sitemaps
 from llm_twin.collect.pages import Shell
 from llm_twin.collect.web import Page, Web
 from llm_twin.errors import LinkError, Permanent, Reason, Transient
 
-__all__ = ["MOST", "Content", "Findings", "Found", "Wanted", "content_of", "discover", "expand"]
+__all__ = ["MOST", "Content", "CutShort", "Findings", "Found", "Wanted", "content_of", "discover", "expand"]
 
 ITSELF = "itself"
 # Where blog engines keep their feeds: WordPress, Jekyll, Hugo, Hashnode, Ghost, Gatsby, …
@@ -31,8 +31,8 @@ ARCHIVE_PLACES = ("/archive", "/archives", "/blog", "/posts")
 async def discover(url: str, web: Web, limit: int = MOST, since: datetime | None = None) -> list[Found]:
     """What `url` holds: canonical links, newest first, each once, at most `limit`, none dated before `since`.
 
-    A link that nothing shows to be a list is found in itself. Raises `LinkError` as `Web.get` does, and
-    `Permanent(EMPTY)` for a list without links.
+    A link that nothing shows to be a list is found in itself. Raises `LinkError` as `Web.get` does,
+    `Permanent(EMPTY)` for a list without links, and `CutShort`, which has what was found until then.
     """
     findings = Findings(Wanted(limit, since))
     if own := expander_for(url):
@@ -72,7 +72,9 @@ async def expand(url: str, web: Web, limit: int, since: datetime | None = None) 
 
 def _checked(findings: Findings, url: str) -> list[Found]:
     if not findings and not findings.left_out:
-        raise Permanent(Reason.EMPTY, f"the list at {url} has no links to articles of its own site")
+        raise findings.cut or Permanent(Reason.EMPTY, f"the list at {url} has no links to articles of its own site")
+    if findings.cut and not findings.complete:
+        raise CutShort(findings.newest(), findings.cut, findings.wanted.limit)
     return findings.newest()
 
 
@@ -120,9 +122,10 @@ async def add_site_sitemaps(url: str, web: Web, findings: Findings, *, below: st
         if (address := urljoin(url, place)) in named:
             continue
         before = len(findings)
-        problem = await add_sitemaps([address], web, findings, url, below=below)
-        if not problem or len(findings) > before:
+        found = await add_sitemaps([address], web, findings, url, below=below)
+        if not found or len(findings) > before:
             return None
+        problem = problem if isinstance(problem, Transient) else found  # one that fails says more than one that is not
     return problem
 
 

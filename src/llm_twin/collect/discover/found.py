@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from llm_twin.collect.extract_metadata import moment
 from llm_twin.documents import now
-from llm_twin.errors import Permanent
+from llm_twin.errors import LinkError, Permanent
 from llm_twin.links import canonical, same_site
 
 MOST = 100_000  # items of one link: twice what a sitemap file may hold, and some 50 MB of memory
@@ -60,12 +60,23 @@ class Wanted(NamedTuple):
         return bool(self.since and date and date < self.since)
 
 
+class CutShort(LinkError):
+    """A list was not read to its end: what was `found` until then, and `why` no more."""
+
+    def __init__(self, found: list[Found], why: LinkError, wanted: int) -> None:
+        self.found, self.why = found, why
+        more = f"{wanted:,} are wanted" if wanted < MOST else "there may be more"
+        why.detail = f"{len(found)} links are found, {more}: {why.detail}"
+        super().__init__(why.reason, why.detail)
+
+
 class Findings:
     """Items as lists give them, each link once with the best date and all its sources; at most `MOST`."""
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
         self.left_out = False  # a list was not read, because all in it is too old
+        self.cut: LinkError | None = None  # why there may be more than was found, and wanted
         self._found: dict[str, Found] = {}
         self._reached_back = False
 

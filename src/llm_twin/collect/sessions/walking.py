@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llm_twin.collect.sessions.chromium import cookies_of, missing, opened
 from llm_twin.collect.sessions.signing_in import CHECKPOINT, captcha
 from llm_twin.collect.sessions.sites import Site, over
-from llm_twin.collect.walls import login_path
+from llm_twin.collect.walls import CHALLENGE_HEADERS, login_path
 from llm_twin.errors import ConfigError, Permanent, Reason, Transient
 from llm_twin.links import host_of
 
@@ -32,8 +33,18 @@ SCROLL = "window.scrollTo(0, document.documentElement.scrollHeight)"
 GROWN = "before => document.documentElement.scrollHeight > before"
 
 
+@dataclass(frozen=True)
+class Walk:
+    """A tab on a site, and what its pages ask for."""
+
+    site: Site
+    web: Web
+    tab: Tab
+    traffic: Traffic
+
+
 @asynccontextmanager
-async def walk(site: Site, web: Web, url: str) -> AsyncIterator[Tab]:
+async def walk(site: Site, web: Web, url: str) -> AsyncIterator[Walk]:
     """A tab at `url`, signed in where there is a session, for the time of the block. One at a time for each site.
 
     Raises `Permanent` for walls: `LOGIN_EXPIRED`, `BLOCKED`; the session is then used no more until it is renewed.
@@ -54,8 +65,9 @@ async def walk(site: Site, web: Web, url: str) -> AsyncIterator[Tab]:
             ) as context:
                 tab = await context.new_page()
                 tab.set_default_timeout(1000 * limit)
-                await step(site, web, tab, url)
-                yield tab
+                begun = Walk(site, web, tab, Traffic(site, tab, limit))
+                await step(begun, url)
+                yield begun
                 renewed, session = await cookies_of(context), web.signed.session(site.domains[0])
                 if session and not session.problem and site.signed_in(renewed):
                     web.save(session.model_copy(update={"cookies": site.own(renewed)}))
@@ -68,14 +80,15 @@ async def walk(site: Site, web: Web, url: str) -> AsyncIterator[Tab]:
             raise Transient(Reason.UNREACHABLE, f"{site.name} in the browser: {line}") from None
 
 
-async def step(site: Site, web: Web, tab: Tab, url: str) -> None:
+async def step(walk: Walk, url: str) -> None:
     """Go to a page, at the pace that a site is walked at. Raises `Permanent` at a wall, and for a page that is gone,
     `Transient(SERVER_ERROR)`, `Transient(RATE_LIMITED)`.
     """
-    if tab.url != "about:blank":
-        await asyncio.sleep(SLOWER * web.settings.delay)
-    status = await _gone_to(tab, url)
-    await _past_walls(site, web, tab, status)
+    if walk.tab.url != "about:blank":
+        await asyncio.sleep(SLOWER * walk.web.settings.delay)
+    walk.traffic.status = 0
+    status = await _gone_to(walk.tab, url)
+    await _past_walls(walk, status)
     if status in (404, 410):
         raise Permanent(Reason.NOT_FOUND if status == 404 else Reason.GONE, f"no such page: HTTP {status} from {url}")
     if status >= 500:
@@ -105,9 +118,7 @@ async def _gone_to(tab: Tab, url: str) -> int:
     return statuses[-1]
 
 
-async def down(
-    site: Site, web: Web, tab: Tab, gather: Callable[[], Awaitable[int]], enough: Callable[[], bool]
-) -> None:
+async def down(walk: Walk, gather: Callable[[], Awaitable[int]], enough: Callable[[], bool]) -> None:
     """Scroll until there is `enough`, or nothing new: `gather` is called at each stop and says how much was new.
 
     Raises `Permanent` at the first wall.
@@ -115,15 +126,15 @@ async def down(
     from playwright.async_api import Error
     from playwright.async_api import TimeoutError as TooSlow
 
-    idle, traffic = 0, Traffic(site, tab, web.settings.timeout)
+    idle, tab, traffic = 0, walk.tab, walk.traffic
     while idle < ENDS:
         try:
-            await _past_walls(site, web, tab, traffic.status)
+            await _past_walls(walk, traffic.status)
             found = await gather()
             if enough():
                 return
             before = await tab.evaluate("document.documentElement.scrollHeight")
-            await asyncio.sleep(SLOWER * web.settings.delay)
+            await asyncio.sleep(SLOWER * walk.web.settings.delay)
             await tab.evaluate(SCROLL)
             if await (button := tab.locator(MORE).locator("visible=true")).count():
                 await button.first.click()
@@ -134,8 +145,10 @@ async def down(
             idle += 1
             with suppress(Error):
                 await tab.wait_for_load_state("domcontentloaded")
+    with suppress(Error):  # the last answer may be one
+        await _past_walls(walk, traffic.status)
     if traffic.status >= 500:
-        raise Transient(Reason.SERVER_ERROR, f"the list breaks off: HTTP {traffic.status} from {site.name}")
+        raise Transient(Reason.SERVER_ERROR, f"the list breaks off: HTTP {traffic.status} from {walk.site.name}")
 
 
 class Traffic:
@@ -165,7 +178,8 @@ class Traffic:
 
     def _answered(self, response: Response) -> None:
         if response.request in self._open:
-            self.status = response.status if response.status >= 400 else 0
+            challenged = any(name in response.headers for name in CHALLENGE_HEADERS)
+            self.status = 999 if challenged else response.status if response.status >= 400 else 0
 
 
 async def _grows(tab: Tab, before: int, traffic: Traffic) -> bool:
@@ -180,7 +194,8 @@ async def _grows(tab: Tab, before: int, traffic: Traffic) -> bool:
     return False
 
 
-async def _past_walls(site: Site, web: Web, tab: Tab, status: int = 200) -> None:
+async def _past_walls(walk: Walk, status: int) -> None:
+    site, web, tab = walk.site, walk.web, walk.tab
     if status == 429:
         raise Transient(Reason.RATE_LIMITED, f"{site.name} wants to be asked less often (HTTP 429); try again later")
     wall, puzzle = "", await captcha(tab)

@@ -63,17 +63,22 @@ async def expand(url: str, web: Web, findings: Findings) -> None:
     findings.add(item._replace(link=without_source(item.link)) for item in feed.items)
     if findings.complete:
         return
+    problem: LinkError | None = None
     if urlsplit(address).hostname != "medium.com":
         listed = Findings(findings.wanted)
-        await add_site_sitemaps(address, web, listed)
+        problem = await add_site_sitemaps(address, web, listed)
         findings.add(item for item in listed.newest() if post_id(item.link))
     elif len(feed.items) >= FEED_ITEMS:
         shown = address.replace("/feed/", "/", 1)
-        with suppress(LinkError):  # what the feed holds is there
+        with suppress(LinkError):  # the browser may get on
             findings.add(await web.compute(stories, await web.get(shown)))
         if not findings.complete:
-            with suppress(LinkError):
+            try:
                 await add_shown(shown, web, findings)
+            except LinkError as error:
+                problem = error
+    if len(feed.items) >= FEED_ITEMS:  # else the feed has them all
+        findings.cut = problem
 
 
 def feed_of(url: str) -> str:
