@@ -312,7 +312,8 @@ def test_a_session_is_forgotten(twin: Run, sites: Played, cookies: Path, home: P
             "https://***@blog.example/login: the link carries a user name",
         ),
         (("medium", "--username", " "), "--username needs a name"),
-        (("medium", "--username", "ada"), "no password: set TWIN_PASSWORD or TWIN_MEDIUM_PASSWORD"),
+        (("medium", "--username", "ada"), "medium has no passwords: sign in in a window, twin login medium"),
+        (("linkedin", "--username", "ada"), "no password: set TWIN_PASSWORD or TWIN_LINKEDIN_PASSWORD"),
     ],
 )
 def test_wrong_usage_is_one_line(words: tuple[str, ...], told: str, twin: Run, sites: Played) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from played import BLOG, LINKEDIN, PASSWORD, PIN, USER, Played, Run, cookie_txt, sent_to, shown
+from played import BLOG, HTML, LINKEDIN, PASSWORD, PIN, USER, Played, Run, cookie_txt, fields_of, sent_to, shown
 
 from server import Answer, Request
 
@@ -178,8 +178,52 @@ def test_any_site_with_a_form_will_do(twin: Run, sites: Played, monkeypatch: pyt
     assert states(twin) == {BLOG: "not checked"}
 
 
-def test_a_site_without_passwords_says_so(twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+SEARCH = "<form action=/search><input type=text name=s placeholder=Search></form>"
+FORM = "<form method=post action=/welcome><input type=text name=%s>%s<button>Go</button></form>"
+PASSWORD_FIELD = "<input type=password name=pwd>"
+
+
+@pytest.mark.parametrize("steps", ["at once", "one after the other, and after a link"])
+def test_the_name_goes_into_the_form_of_the_password_and_never_into_a_search(
+    steps: str, twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TWIN_PASSWORD", PASSWORD)
-    code, _, err = twin("login", "medium", "--username", USER)
-    assert code == 2
-    assert "medium has no passwords" in err
+    posted: list[dict[str, str]] = []
+
+    def welcome(request: Request) -> Answer:
+        posted.append(fields_of(request))
+        if steps != "at once" and len(posted) == 1:
+            return shown("Log In", SEARCH + FORM % ("again", PASSWORD_FIELD))
+        return sent_to("/wp-admin/", set_cookie="wp=in; Path=/; Secure; HttpOnly")
+
+    first = FORM % ("kennung", PASSWORD_FIELD if steps == "at once" else "")
+    sites.server.route(BLOG, "/wp-login.php", lambda _: shown("Log In", SEARCH + first))
+    sites.server.route(BLOG, "/", lambda _: shown("Ada's blog", SEARCH + "<a href=/wp-login.php>Log in</a>"))
+    sites.server.route(BLOG, "/welcome", welcome)
+    code, _, err = twin("login", BLOG, "--username", "ada")
+    assert code == 0, err
+    assert posted[0]["kennung"] == "ada"
+    assert posted[-1]["pwd"] == PASSWORD
+    assert not sites.server.asked("/search")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (shown("Error", "<h1>Service unavailable</h1>", 503), "answers the form with HTTP 503; nothing is saved"),
+        (shown("Oh", "<h1>Your account is locked</h1>"), "shows neither a form to fill in nor that you are signed in"),
+    ],
+    ids=["503", "locked"],
+)
+def test_a_page_that_is_no_login_any_more_is_no_sign_of_being_signed_in(
+    answer: Answer, words: str, twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_PASSWORD", PASSWORD)
+    monkeypatch.setenv("TWIN_TIMEOUT", "5")
+    visit = {"set-cookie": "PHPSESSID=of-any-visitor; Path=/"}
+    form = shown("Log In", FORM % ("log", PASSWORD_FIELD))
+    sites.server.route(BLOG, "/enter", lambda _: Answer(form.body, 200, {**HTML, **visit}))
+    sites.server.route(BLOG, "/welcome", lambda _: answer)
+    code, _, err = twin("login", f"https://{BLOG}/enter", "--username", "ada")
+    assert (code, words in err) == (1, True), err
+    assert states(twin) == {}

@@ -78,6 +78,8 @@ def login_command(
     from llm_twin.collect.sessions.sites import site_named
 
     where = site_named(site) if site else None
+    if where and username:
+        login.has_form(where)
     password = _password(where) if where and username else ""
     with opened(quiet=quiet) as twin:
         settings = twin.settings.model_copy(update={"home": twin.home})

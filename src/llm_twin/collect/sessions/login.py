@@ -26,6 +26,12 @@ async def sign_in(site: Site, web: Web) -> Session:
     return _saved(site, web, *await by_window(site, web.settings, web.resolver), "window")
 
 
+def has_form(site: Site) -> None:
+    """Raises `UsageError` for a site that nobody can sign in to by name and password."""
+    if not site.passwords:
+        raise UsageError(f"{site.name} has no passwords: sign in in a window, {site.renew}, or bring --import-cookies")
+
+
 async def fill_in(site: Site, web: Web, username: str, password: str, code: Code | None = None) -> Session:
     """Sign in with name and password, without a window, and save the session. Raises as `by_form` does."""
     from llm_twin.collect.sessions.signing_in import by_form

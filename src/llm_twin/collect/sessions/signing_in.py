@@ -22,7 +22,7 @@ from llm_twin.errors import Permanent, Reason, Transient, UsageError
 from llm_twin.settings import Settings
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext
+    from playwright.async_api import BrowserContext, ElementHandle, Response
     from playwright.async_api import Page as Tab
 
 WINDOW_SECONDS = 900.0  # for a person to sign in; second factors come by mail
@@ -36,16 +36,29 @@ CAPTCHA = ", ".join(
 )
 CODE = "input[autocomplete='one-time-code'], input[name='pin'], input[name*='otp' i], input[name*='verification' i]"
 FIELD = "input[type=password]"
-USER = (
-    "input[autocomplete~=username], input[type=email], input[name*=user i], input[id*=user i], input[name*=email i],"
-    " input[name=log], input[type=text]"
+# Fields for a name, the surest first; what else takes words may be a search.
+NAMES = (
+    "[autocomplete~=username]",
+    "[type=email]",
+    ":is([name*=user i], [id*=user i], [name*=email i], [name*=login i], [id*=login i], [name=log])",
+    "form[method=post i] *",
 )
+# Of the form of the password, where there is one: the last field before it.
+NAME = """([kinds, field]) => {
+  const shown = each => each.checkVisibility({checkVisibilityCSS: true}) && !each.disabled && !each.readOnly;
+  const password = [...document.querySelectorAll(field)].find(shown);
+  const fields = [...(password && password.form ? password.form.elements : document.querySelectorAll('input'))]
+    .filter(each => ['text', 'email', 'tel'].includes(each.type) && shown(each))
+    .filter(each => !password || each.compareDocumentPosition(password) & Node.DOCUMENT_POSITION_FOLLOWING);
+  const found = kinds.map(kind => fields.filter(each => each.matches(kind))).find(each => each.length) || [];
+  return found.at(password ? -1 : 0) || null;
+}"""
 TO_LOGIN = re.compile(r"log ?in|sign ?in", re.I)
 ERROR = "[role=alert], [aria-invalid=true], .error, .alert"
 CHECKPOINT = re.compile(r"^https://[^/]+/checkpoint/")
 
 Code = Callable[[], Awaitable[str]]
-Standing = Literal["in", "captcha", "code", "refused", "waiting"]
+Standing = Literal["in", "captcha", "code", "refused", "failed", "waiting"]
 
 
 async def by_window(site: Site, settings: Settings, resolver: Resolver) -> tuple[tuple[Cookie, ...], bool | None]:
@@ -88,25 +101,24 @@ async def by_form(
     from playwright.async_api import Error
     from playwright.async_api import TimeoutError as TooSlow
 
-    if not site.passwords:
-        raise UsageError(f"{site.name} has no passwords: sign in in a window, {site.renew}, or bring --import-cookies")
     try:
         async with opened(settings, resolver, allowed=lambda _: True) as context:
             tab = await context.new_page()
             tab.set_default_timeout(1000 * settings.timeout)
             await tab.goto(site.login, wait_until="domcontentloaded")
-            await _fill(tab, site, username, password)
-            standing = await _outcome(context, tab, site, settings.timeout)
+            form = Form(context, tab, site)
+            await _fill(form, username, password)
+            standing = await _outcome(form, settings.timeout)
             if standing == "code":
                 if code is None:
                     told = f"{site.name} asks for a second factor: sign in in a window, {site.renew}"
                     raise Permanent(Reason.LOGIN_REQUIRED, told)
                 await tab.locator(CODE).first.fill((await code()).strip())
-                await _submit(tab, CODE)
-                standing = await _outcome(context, tab, site, settings.timeout)
+                await form.submit(CODE)
+                standing = await _outcome(form, settings.timeout)
                 if standing == "code":
                     raise Permanent(Reason.LOGIN_REQUIRED, f"{site.name} did not take the code; nothing is saved")
-            _refuse(standing, site)
+            _refuse(standing, site, form.status)
             return await _settled(context, tab, site)
     except TooSlow:  # what Playwright says may hold what was filled in
         raise Transient(Reason.TIMEOUT, f"signing in at {site.name} took over {settings.timeout:g} s") from None
@@ -116,60 +128,96 @@ async def by_form(
         raise Transient(Reason.UNREACHABLE, f"signing in at {site.name}: {said[:200]}") from None
 
 
-def _refuse(standing: Standing, site: Site) -> None:
+class Form:
+    """A form that is filled in: the site's cookies before it was sent, and the status of the page that answered."""
+
+    def __init__(self, context: BrowserContext, tab: Tab, site: Site) -> None:
+        self.tab, self.site, self.status = tab, site, 0
+        self._context = context
+        self._before: frozenset[tuple[str, ...]] = frozenset()
+        tab.on("response", self._answered)
+
+    def _answered(self, answer: Response) -> None:
+        if answer.request.is_navigation_request() and not answer.request.frame.parent_frame:
+            self.status = answer.status
+
+    async def submit(self, field: str) -> None:
+        """Send the form of a field; its page is marked, to be told from the next one."""
+        self._before, self.status = await self._values(), 0
+        await self.tab.evaluate("document.documentElement.dataset.sent = '1'")
+        await self.tab.locator(field).locator("visible=true").first.press("Enter")
+
+    async def signed_in(self) -> bool:
+        """Whether the cookies are those of somebody who is signed in; where that is not known, whether one is new."""
+        if self.site.mark:
+            return self.site.signed_in(await cookies_of(self._context))
+        return bool(await self._values() - self._before)
+
+    async def _values(self) -> frozenset[tuple[str, ...]]:
+        """The cookies by what they say; that they live longer than before says nothing."""
+        mine = self.site.own(await cookies_of(self._context))
+        return frozenset((each.domain, each.path, each.name, each.value) for each in mine)
+
+
+def _refuse(standing: Standing, site: Site, status: int = 0) -> None:
     if standing == "captcha":
         told = f"{site.name} wants to see that you are no robot: sign in yourself, in a window: {site.renew}"
         raise Permanent(Reason.BLOCKED, told)
     if standing == "refused":
         raise Permanent(Reason.LOGIN_REQUIRED, f"{site.name} did not take this name and password; nothing is saved")
+    if standing == "failed":
+        told = f"{site.name} answers the form with HTTP {status}; nothing is saved"
+        raise Transient(Reason.SERVER_ERROR, told) if status >= 500 else Permanent(Reason.LOGIN_REQUIRED, told)
     if standing != "in":
         told = f"{site.name} shows neither a form to fill in nor that you are signed in; use a window: {site.renew}"
         raise Permanent(Reason.LOGIN_REQUIRED, told)
 
 
-async def _fill(tab: Tab, site: Site, username: str, password: str) -> None:
+async def _fill(form: Form, username: str, password: str) -> None:
     """Fill the form in and send it. Forms that ask for the name first and then for the password are filled in twice."""
-    if not await _seen(tab, FIELD) and not await _seen(tab, USER):
+    tab, site = form.tab, form.site
+    if not await _seen(tab, FIELD) and not await _name(tab):
         link = tab.get_by_role("link", name=TO_LOGIN).first
         if await link.count():
             await link.click()
             await tab.wait_for_load_state("domcontentloaded")
     if await captcha(tab):
         _refuse("captcha", site)
-    if not await _seen(tab, FIELD):
-        if not await _seen(tab, USER):
-            _refuse("waiting", site)
-        await tab.locator(USER).locator("visible=true").first.fill(username)
+    asked = await _seen(tab, FIELD)
+    name = await _name(tab) or await _name(tab, "*")
+    if not asked and not name:
+        _refuse("waiting", site)
+    if name:
+        await name.fill(username)
+    if not asked:
         await tab.keyboard.press("Enter")
         await tab.locator(FIELD).locator("visible=true").first.wait_for()
-    elif await _seen(tab, USER):
-        await tab.locator(USER).locator("visible=true").first.fill(username)
     await tab.locator(FIELD).locator("visible=true").first.fill(password)
-    await _submit(tab, FIELD)
+    await form.submit(FIELD)
 
 
-async def _submit(tab: Tab, field: str) -> None:
-    """Send the form of a field; its page is marked, to be told from the next one."""
-    await tab.evaluate("document.documentElement.dataset.sent = '1'")
-    await tab.locator(field).locator("visible=true").first.press("Enter")
+async def _name(tab: Tab, *others: str) -> ElementHandle | None:
+    """The field for the name: one that says so, or one of `others`."""
+    return (await tab.evaluate_handle(NAME, [[*NAMES, *others], FIELD])).as_element()
 
 
-async def _outcome(context: BrowserContext, tab: Tab, site: Site, limit: float) -> Standing:
+async def _outcome(form: Form, limit: float) -> Standing:
     """How the site answers a form, as soon as it shows."""
     with suppress(TimeoutError):
         async with asyncio.timeout(limit):
             while True:
-                standing = await _standing(context, tab, site)
+                standing = await _standing(form)
                 if standing != "waiting":
                     return standing
                 await asyncio.sleep(LOOK_SECONDS)
     return "waiting"
 
 
-async def _standing(context: BrowserContext, tab: Tab, site: Site) -> Standing:
+async def _standing(form: Form) -> Standing:
     from playwright.async_api import Error
 
-    if site.mark and site.signed_in(await cookies_of(context)):
+    tab, site = form.tab, form.site
+    if site.mark and await form.signed_in():
         return "in"
     try:
         left = not await tab.evaluate("document.documentElement.dataset.sent === '1'")
@@ -185,7 +233,9 @@ async def _standing(context: BrowserContext, tab: Tab, site: Site) -> Standing:
             return "captcha"
     except Error:  # it is on its way from one page to the next
         return "waiting"
-    return "in" if left and not site.mark and not login_path(tab.url) else "waiting"
+    if left and form.status >= 400:
+        return "failed"
+    return "in" if left and not (site.mark or login_path(tab.url)) and await form.signed_in() else "waiting"
 
 
 async def captcha(tab: Tab) -> bool:
