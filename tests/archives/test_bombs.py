@@ -78,14 +78,14 @@ def test_a_field_without_an_end_is_one_failure(tmp_path: Path) -> None:
     (tmp_path / "Shares.csv").write_text(f"Date,ShareLink,ShareCommentary\n{endless}\n{fine}\n")
     (broken, document) = read(tmp_path / "Shares.csv")
     assert isinstance(broken, Broken)
-    assert broken.error.detail == "row 1 is damaged: field larger than field limit (131072)"
+    assert broken.error.detail == "row 1 (line 2) is damaged: field larger than field limit (131072)"
     assert isinstance(document, Document)
 
 
 def test_an_archive_of_nothing_that_can_be_read_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "MOST_BROKEN", 100)
     (tmp_path / "Shares.csv").write_text("Date,ShareLink,ShareCommentary\n" + "x\n" * 1000)
-    says = "Shares.csv: 100 of its items can't be read, the last: row 100 is damaged: 1 of 3 columns"
+    says = "Shares.csv: 100 of its items can't be read, the last: row 100 .line 101. is damaged: 1 of 3 columns"
     with pytest.raises(UsageError, match=says):
         read(tmp_path / "Shares.csv")
 

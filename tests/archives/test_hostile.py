@@ -165,7 +165,7 @@ def test_a_huge_field_fails_alone(tmp_path: Path) -> None:
     (tmp_path / "Shares.csv").write_text("\n".join(rows))
     documents, _, [(reason, detail)] = outcome(read(tmp_path / "Shares.csv"))
     assert (documents, reason) == (1, Reason.BAD_DATA)
-    assert detail == "row 1 is damaged: field larger than field limit (131072)"
+    assert detail == "row 1 (line 2) is damaged: field larger than field limit (131072)"
 
 
 def test_xml_entities_are_neither_expanded_nor_fetched(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import chain, pairwise
 from urllib.parse import unquote
 
 from llm_twin.collect.archives.container import Archive
@@ -23,6 +24,8 @@ VERSION = "linkedin export 1"
 OWN = re.compile(r"(?:comment|reply)Urn=[^&]*?,(\d{15,20})\)")
 URN = re.compile(r"urn:li:(share|ugcPost|activity|groupPost):(?:\d+-)?(\d{15,20})")
 SHARES = ("ShareLink", "ShareCommentary")
+ROW = re.compile(r'(?:\d{4}-\d\d-\d\d [\d:]{5,8})?,"?https?://')  # how one of the comments begins
+LAST_QUOTE = re.compile(r'(?<!\\)\\(?:\\\\)*"[\r\n]+$')
 COMMENTS = ("Link", "Message")
 POST = "https://www.linkedin.com/feed/update/"
 SINCE = datetime(2003, 5, 1, tzinfo=UTC)  # LinkedIn's first day
@@ -135,8 +138,13 @@ def _comments(archive: Archive, path: str, wanted: Wanted) -> Iterator[Item]:
 
 
 def _doubled(lines: Iterable[str]) -> Iterator[str]:
-    """Lines whose quotes are escaped as CSV escapes them; of backslashes before a quote, two stand for one."""
-    for line in lines:
+    """Lines whose quotes are escaped as CSV escapes them; of backslashes before a quote, two stand for one.
+
+    Between a backslash and the next row, or the end, a quote ends a comment, on a path such as `C:\\dir\\`.
+    """
+    for line, following in pairwise(chain(lines, [""])):
+        if (last := LAST_QUOTE.search(line)) and (not following or ROW.match(following)):
+            line = f"{line[: last.start()]}\\{last[0]}"
         yield re.sub(r'(?<!\\)(\\+)"', lambda found: "\\" * (len(found[1]) // 2) + '"' * (1 + len(found[1]) % 2), line)
 
 

@@ -22,6 +22,8 @@ ADDRESS = re.compile(r"https?://\S+")
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")  # which XML can't hold
 MAX_ITEM = 64 << 20  # characters of one item of a JSON array: a conversation with its pictures described
 MAX_LINE = 1 << 20  # characters
+QUOTES = "a quote is missing or one too many, or it is cut off"
+CUT = "\0cut"  # no text holds a NUL
 BLOCK = 1 << 20  # characters read at a time
 HEADER_WITHIN = 20  # lines; some exports put notes before the header
 OLDEST = 1990
@@ -89,46 +91,49 @@ def seconds(value: object) -> datetime | None:
 
 
 def limited(file: TextIO) -> Iterator[str]:
-    """The lines of a file; of what is longer than any line only the beginning."""
+    """The lines of a file; of what is longer than any line only the beginning, marked as `CUT`."""
     whole = True
     while line := file.readline(MAX_LINE):
         if whole:
-            yield line
+            yield line if len(line) < MAX_LINE else line + CUT
         whole = line.endswith(("\n", "\r"))
 
 
 def rows(lines: Iterable[str], *required: str) -> Iterator[tuple[int, dict[str, str] | Permanent]]:
     """(row number, row by column) of a CSV table; preambles before the header are passed over.
 
-    A row that can't be read is an error in its place. Raises `Permanent(BAD_DATA)` where no header has the columns
-    `required`.
+    A row that can't be read is an error in its place: one with a quote too few or too many, cut off, or with other
+    columns than the header. Raises `Permanent(BAD_DATA)` where no header has the columns `required`.
     """
-    reader = csv.reader(lines)
+    reader = csv.reader(lines, strict=True)
     header: list[str] = []
-    number = needed = 0
+    number = 0
     while True:
+        start, damage = reader.line_num + 1, ""
         try:
             row = next(reader, None)
         except csv.Error as error:
-            if header:
-                number += 1
-                yield number, Permanent(Reason.BAD_DATA, f"row {number} is damaged: {error}")
-            continue
+            row, damage = [], str(error) if "limit" in str(error) else f"{QUOTES} ({error})"
         if row is None:
             break
         if not header:
             cells = [cell.strip().lstrip("\ufeff") for cell in row]
             if set(required) <= set(cells):
-                header, needed = cells, 1 + max(cells.index(name) for name in required)
+                header = cells[: max(at for at, cell in enumerate(cells, 1) if cell)]
             elif reader.line_num > HEADER_WITHIN:
                 break
             continue
-        if any(cell.strip() for cell in row):
-            number += 1
-            if len(row) < needed:
-                told = f"row {number} is damaged: {len(row)} of {len(header)} columns"
-                yield number, Permanent(Reason.BAD_DATA, told)
-                continue
+        if not damage and not any(cell.strip() for cell in row):
+            continue
+        number += 1
+        if any(CUT in cell for cell in row):
+            damage = f"a line of over {MAX_LINE >> 20} MiB"
+        elif not damage and (len(row) < len(header) or any(cell.strip() for cell in row[len(header) :])):
+            damage = f"{len(row)} of {len(header)} columns"
+        if damage:
+            lines_read = f"lines {start} to {reader.line_num}" if reader.line_num > start else f"line {start}"
+            yield number, Permanent(Reason.BAD_DATA, f"row {number} ({lines_read}) is damaged: {damage}")
+        else:
             yield number, {name: cell.replace("\0", "") for name, cell in zip(header, row, strict=False)}
     if not header:
         raise Permanent(Reason.BAD_DATA, f"no columns {', '.join(required)} in it")
