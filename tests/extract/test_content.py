@@ -64,3 +64,29 @@ def test_a_body_hidden_until_scripts_run_is_read() -> None:
 def test_quotes_stay_quotes() -> None:
     _, markdown = read(f"<article>{TEXT}<blockquote><p>{STORY[0]} So he said.</p></blockquote></article>")
     assert f"> {STORY[0]} So he said." in markdown
+
+
+def test_what_an_author_says_again_stays() -> None:
+    refrain = "Carry me home on the river tonight, carry me home by the pale moonlight."
+    again = "Various bug fixes and smaller improvements of speed."
+    versions = "".join(f"<h3>1.{n}</h3><ul><li>A valve of size {n}</li><li>{again}</li></ul>" for n in range(2))
+    verses = "".join(f"<p>{line}</p><p>{refrain}</p>" for line in STORY)
+    text, markdown = read(f"<article><h1>A valve</h1>{verses}<h2>Changes</h2>{versions}</article>")
+    assert (text.count(refrain), markdown.count(refrain)) == (4, 4)
+    assert (text.count(again), markdown.count(f"- {again}")) == (2, 2)
+
+
+def test_signs_alone_go_with_what_they_stand_in() -> None:
+    rows = "".join(f"<tr><td><p>{sign}</p></td><td>{meant}</td></tr>" for sign, meant in (("✓", "fits"), ("✗", "not")))
+    table = f"<table><tr><th>Sign</th><th>What it means here</th></tr>{rows}</table>"
+    code = "<p>An empty dictionary of Python is written so:</p><pre>{ }</pre>"
+    listed = "<ul><li><code>++</code> turns it on by one</li><li><code>--</code></li></ul>"
+    text, markdown = read(
+        f"<ul><li>|</li><li><a href='/'>Home</a></li></ul><article><h1>A valve</h1>{TEXT}{table}{code}"
+        f"<p>It came back to life, and so did all of us.</p>{listed}<p>🎉</p>{TEXT[:120]}</p><p>&zwj;</p></article>"
+    )
+    for shown in ("| ✓ | fits |", "| ✗ | not |", "```\n{ }\n```", "- `--`", "🎉"):
+        assert shown in markdown
+    for shown in ("✓\tfits", "✗\tnot", "{ }", "--", "🎉"):
+        assert shown in text
+    assert "\u200d" not in markdown and not markdown.startswith("- |")

@@ -25,12 +25,17 @@ LIKELY = 0.45
 LIKELY_CELL = 0.25  # of a table of data, which is rarely beside a text: cells' F1 .782 -> .801, held-out by sites
 LIKELY_HEADING = 0.2  # where most of its section is kept: headings' F1 .855 -> .860
 FEW = 6  # words; shorter blocks may be said twice
+COPY = 3  # blocks that are said twice somewhere else
 WHOLES = ("ul", "ol", "dl", "table")
 DRAWN = 0.6  # of the way to the mean: shingle F1 .9468 -> .9472, held-out
 MOST_WORDS = 30  # of one item or cell that count for the mean
 NO_CELLS = ("h1", "h2", "h3", "h4", "pre", "blockquote", "p")  # a table with these places things
 MAX_BLOCKS = 8_000  # a usual page has 300; judging more would take seconds
 CELLS = ("td", "th")
+# A block of signs alone goes with its group, or stays between two others.
+MEMBERS = ("li", "dt", "dd", *CELLS)
+GROUPS = ("ul", "ol", "dl", "tr")
+ALONE = ("p", "pre", "blockquote", "h2", "h3", "h4", "h5", "h6")
 LEVELS = {f"h{level}": level for level in range(1, 7)}
 TABLE_PARTS = ("caption", "colgroup", "tbody", "thead", "tfoot", "tr", *CELLS)
 LAYOUT = ".//h1 | .//h2 | .//h3 | .//h4 | .//table | .//pre | .//blockquote"  # no cell of data has these
@@ -48,8 +53,8 @@ def content_of(tree: HtmlElement, title: str, article_body: str, base: str) -> t
     judgement = judge(outline_of(body), title, article_body)
     if judgement is None:
         return None
-    blocks, kept = judgement.outline.blocks, judgement.kept
-    _cut(body, blocks, kept)
+    shown = _shown(judgement)
+    _cut(body, judgement.outline, shown)
     mend(body, base)
     _flatten_layout(body)
     _fold_space(body)
@@ -58,7 +63,7 @@ def content_of(tree: HtmlElement, title: str, article_body: str, base: str) -> t
     markdown = counted(unshield(markdown))
     if not markdown:
         return None
-    return markdown, _plain([block for block, keep in zip(blocks, kept, strict=True) if keep])
+    return markdown, _plain(shown)
 
 
 @dataclass(frozen=True)
@@ -120,25 +125,75 @@ def _together(outline: Outline, chances: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _once(blocks: Sequence[Block], kept: list[bool]) -> list[bool]:
-    """Without what was said before: pages carry their text once more for small screens or printing."""
-    seen: set[str] = set()
-    repeating = False
+    """Without copies of what was said before: pages carry their text once more for small screens or printing.
+
+    A chorus, or a line that a changelog has for each version, is none: it stands where the first one stands, or is
+    short and built as that.
+    """
+    first: dict[str, Block] = {}
+    run: list[int] = []  # of blocks that were said before, from one on that is long enough to be told
     for index, block in enumerate(blocks):
         if not kept[index] or block.owner.tag in ("pre", *CELLS):
             continue
         text = "".join(block.words)
-        repeating = text in seen and (repeating or len(block.words) >= FEW)
-        kept[index] = not repeating
-        seen.add(text)
+        if text in first and (run or len(block.words) >= FEW):
+            run.append(index)
+            continue
+        _drop_copy(run, blocks, first, kept)
+        run = []
+        first.setdefault(text, block)
+    _drop_copy(run, blocks, first, kept)
     return kept
 
 
-def _cut(body: HtmlElement, blocks: Sequence[Block], kept: list[bool]) -> None:
-    """Remove the text of all blocks that are not kept, then what is left empty by that."""
-    alive: set[HtmlElement] = set()
+def _drop_copy(run: list[int], blocks: Sequence[Block], first: dict[str, Block], kept: list[bool]) -> None:
+    pairs = [(blocks[index].owner, first["".join(blocks[index].words)].owner) for index in run]
+    alike = all(_kind(one) == _kind(other) for one, other in pairs)
+    beside = all(one.getparent() is other.getparent() for one, other in pairs)
+    if not (alike and (beside or len(run) < COPY)):
+        for index in run:
+            kept[index] = False
+
+
+def _kind(element: HtmlElement) -> tuple[object, ...]:
+    """What elements that are built alike have in common."""
+    above = element.getparent()
+    return element.tag, element.get("class"), *((above.tag, above.get("class")) if above is not None else ())
+
+
+def _shown(judgement: Judgement) -> list[Block]:
+    """The blocks that are kept, in order, with those between them that are signs alone: `✓` in a cell, `{ }` as code.
+
+    A cell goes with its row, an item with its list; others stay between two kept blocks.
+    """
+    blocks, kept = judgement.outline.blocks, judgement.kept
+    groups: dict[HtmlElement, bool] = {}  # rows and lists, and whether something of them is kept
     for block, keep in zip(blocks, kept, strict=True):
+        for above in block.owner.iterancestors():
+            if above.tag in GROUPS:
+                groups[above] = keep or groups.get(above, False)
+    shown: list[Block] = []
+    done = 0
+    for index, sign in judgement.outline.signs:
+        shown += [block for block, keep in zip(blocks[done:index], kept[done:index], strict=True) if keep]
+        done = index
+        tag = sign.owner.tag
+        group = (
+            next((above for above in sign.owner.iterancestors() if above in groups), None) if tag in MEMBERS else None
+        )
+        between = 0 < index < len(blocks) and kept[index - 1] and kept[index]
+        if groups[group] if group is not None else between and tag in (*MEMBERS, *ALONE):
+            shown.append(sign)
+    return shown + [block for block, keep in zip(blocks[done:], kept[done:], strict=True) if keep]
+
+
+def _cut(body: HtmlElement, outline: Outline, shown: Sequence[Block]) -> None:
+    """Remove the text of all blocks that are not shown, then what is left empty by that."""
+    alive: set[HtmlElement] = set()
+    stays = set(map(id, shown))
+    for block in (*outline.blocks, *(sign for _, sign in outline.signs)):
         for element, place in block.parts:
-            if keep:
+            if id(block) in stays:
                 holder = element if place == "text" else element.getparent()
                 while holder is not None and holder not in alive:
                     alive.add(holder)

@@ -24,6 +24,7 @@ MAX_DEPTH = 250  # nested elements; deeper ones are no page that somebody reads
 # Han and Kana have no spaces: two characters are about a word.
 UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 WORD = re.compile(rf"[^\W{UNSPACED}]+|[{UNSPACED}]{{1,2}}")
+SIGN = re.compile(r"[^\s.,…\u00ad\u200b-\u200f\u2060\ufeff]")  # no spacer, which themes make of the rest
 PAIR = re.compile(f"[{UNSPACED}]{{1,2}}")
 
 Place = Literal["text", "tail"]
@@ -47,6 +48,7 @@ class Outline:
     """The block-level elements of a page, in document order and the body first, with the blocks that each holds."""
 
     blocks: list[Block] = field(default_factory=list)  # those that have a letter or digit
+    signs: list[tuple[int, Block]] = field(default_factory=list)  # others with text, each before that number of block
     elements: list[HtmlElement] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)  # the number of the element around each; the body is its own
     starts: list[int] = field(default_factory=list)  # `blocks[start:end]` stand in the element
@@ -77,10 +79,12 @@ def outline_of(body: HtmlElement) -> Outline:
         nonlocal current
         if current.raw:
             joined = "".join(current.raw)
+            current.text = joined.strip("\n") if current.owner.tag == "pre" else " ".join(joined.split())
             if WORD.search(joined):
-                current.text = joined.strip("\n") if current.owner.tag == "pre" else " ".join(joined.split())
                 current.words = WORD.findall(joined.lower())
                 found.append(current)
+            elif SIGN.search(joined):
+                outline.signs.append((len(found), current))
         elif current.at == at:
             return
         current = Block(owner, at)
