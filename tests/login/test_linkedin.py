@@ -218,7 +218,7 @@ def test_pages_that_no_parser_knows_are_kept_without_the_session(collect: Collec
     outcome = collect(PROFILE)
     assert (outcome["status"], outcome["reason"]) == ("failed", "layout_changed")
     (kept,) = (home / "kept").iterdir()
-    assert f"twin import {kept}" in outcome["detail"]
+    assert f"twin import {kept} --author 'Ada Example';" in outcome["detail"]
     text = kept.read_text("utf-8")
     assert "x7f2a" in text
     assert "<p>***</p>" in text

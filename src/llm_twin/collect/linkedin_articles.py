@@ -36,7 +36,7 @@ LISTED = """pattern => [...(document.querySelector('main') || document.body).que
 
 
 async def listed(
-    handle: str, walked: Walk, enough: Callable[[dict[str, datetime | None]], bool]
+    author: str, handle: str, walked: Walk, enough: Callable[[dict[str, datetime | None]], bool]
 ) -> dict[str, datetime | None]:
     """The links of a profile's own articles with the dates of their posts, as its tab lists them, newest first.
 
@@ -60,7 +60,7 @@ async def listed(
     web, tab = walked.web, walked.tab
     source = "" if found or await tab.locator("a[href*='/pulse/']").count() else await tab.content()
     if "linkedin.com/pulse/" in source:
-        raise changed(web, handle, TAB.format(handle), source, "articles, and none")
+        raise changed(web, author, handle, TAB.format(handle), source, "articles, and none")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from llm_twin.errors import Permanent, Reason
 if TYPE_CHECKING:
     from llm_twin.collect.web import Web
 
-ARCHIVE = "or ask LinkedIn for your data, which is the allowed way: twin import FILE.zip"
+ARCHIVE = "or ask LinkedIn for your data, which is the allowed way: twin import FILE.zip --author NAME"
 LEAST_SECRET = 8  # characters of a cookie's value; less stands on pages by chance
 
 
@@ -31,8 +32,8 @@ def keep(web: Web, name: str, url: str, source: str) -> Path:
     return path
 
 
-def changed(web: Web, handle: str, url: str, source: str, what: str = "posts, and none") -> Permanent:
-    """What is to be said of a page that nothing could be made of; it is kept."""
-    file = keep(web, handle, url, source)
+def changed(web: Web, author: str, handle: str, url: str, source: str, what: str = "posts, and none") -> Permanent:
+    """What is to be said of a page of `author` that nothing could be made of; it is kept."""
+    command = shlex.join(["twin", "import", str(keep(web, handle, url, source)), "--author", author])
     told = f"LinkedIn's pages look different now: {url} has {what} could be read; the page is kept for a"
-    return Permanent(Reason.LAYOUT_CHANGED, f"{told} newer version: twin import {file}; {ARCHIVE}")
+    return Permanent(Reason.LAYOUT_CHANGED, f"{told} newer version: {command}; {ARCHIVE}")

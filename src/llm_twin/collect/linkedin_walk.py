@@ -107,13 +107,14 @@ async def posts_of(handle: str, link: Link, web: Web) -> AsyncIterator[Document]
         reading.problem = error
     result = reading.result or await _made(reading, web)
     if reading.source or (reading.posts and not result.known):
-        raise changed(web, handle, reading.url, reading.source or "\n".join(reading.posts.values()))
+        source = reading.source or "\n".join(reading.posts.values())
+        raise changed(web, link.author.name, handle, reading.url, source)
     fit = [each for each in (*result.documents, *reading.articles) if not _before(each, link.since)]
     documents = sorted(fit, key=lambda each: each.published_at or OLDEST, reverse=True)[:limit]
     if result.unread and not reading.problem:
         source = "\n".join(reading.posts[urn] for urn in result.unread)
         told = f"{min(limit, len(reading.posts))} posts, and all but {len(result.unread)}"
-        reading.problem = changed(web, handle, reading.url, source, told)
+        reading.problem = changed(web, link.author.name, handle, reading.url, source, told)
     for document in documents:
         yield document
     if problem := reading.problem or reading.too_late(web.settings.link_timeout):
@@ -152,7 +153,7 @@ async def _read_articles(reading: Reading, web: Web, walked: Walk) -> None:
         return
     handle, since = reading.handle, reading.link.since
     reading.result = posts = await _made(reading, web)
-    own = await listed(handle, walked, lambda found: reading.enough(found.values()))
+    own = await listed(reading.link.author.name, handle, walked, lambda found: reading.enough(found.values()))
     known = {article_link(link): (published(urn), False) for urn, link in reversed(posts.articles)}
     known |= {link: (date, True) for link, date in own.items()}
     newest = sorted((each.published_at or OLDEST for each in posts.documents), reverse=True)
@@ -195,7 +196,7 @@ async def post_at(link: Link, web: Web) -> Document:
         named = {urn: share for urn, _ in posts if (share := share_named(link.url))}
         result: Parsed = await web.compute(parsed, posts, shares_in(source) | named, link.author, "", now())
         if not result.known and "urn:li:activity:" in source:
-            raise changed(web, "post", link.url, source)
+            raise changed(web, link.author.name, "post", link.url, source)
         if not result.documents:
             raise Permanent(Reason.EMPTY, f"no post with words of its author on {link.url}")
         return result.documents[0]

@@ -26,6 +26,9 @@ URN = re.compile(r"urn:li:(share|ugcPost|activity|groupPost):(?:\d+-)?(\d{15,20}
 SHARES = ("ShareLink", "ShareCommentary")
 ROW = re.compile(r'(?:\d{4}-\d\d-\d\d [\d:]{5,8})?,"?https?://')  # how one of the comments begins
 LAST_QUOTE = re.compile(r'(?<!\\)\\(?:\\\\)*"[\r\n]+$')
+ARTICLE = re.compile(
+    rb"<h1[^>]{0,300}>\s*<a\b[^>]{0,1000}linkedin\.com/pulse/|(?:Published|Created) on \d{4}-\d\d-\d\d"
+)
 COMMENTS = ("Link", "Message")
 POST = "https://www.linkedin.com/feed/update/"
 SINCE = datetime(2003, 5, 1, tzinfo=UTC)  # LinkedIn's first day
@@ -76,7 +79,8 @@ def _has(archive: Archive, path: str, columns: tuple[str, ...]) -> bool:
 
 
 def _is_article(archive: Archive, path: str) -> bool:
-    return b"linkedin.com/pulse/" in archive.head(path, 8192)
+    head = archive.head(path, 16_384)
+    return b"linkedin.com/pulse/" in head and ARTICLE.search(head) is not None
 
 
 def _shares(archive: Archive, path: str, wanted: Wanted) -> Iterator[Item]:
