@@ -146,7 +146,10 @@ class Twin:
             try:
                 wanted = Wanted(whose, drafts, parse_link(site) if site else "")
             except LinkError as error:
-                raise UsageError(f"import: --site {site}: {error.detail}") from None
+                told = f"{site}: {error.detail}"
+                if "@" in site:  # behind a password, which is shown to nobody
+                    told = "begins with https:// and has no user name and no password in it"
+                raise UsageError(f"import: --site {told}") from None
             items = items_of(archive, found, wanted)
             return pipelines.ingest(self.warehouse, [whose], items, self.progress, format=found.name)
 

@@ -112,6 +112,19 @@ def test_a_post_that_was_collected_from_the_web_stays_and_is_one_document(tmp_pa
             assert [document.title for document in twin.documents()] == ["How to bake sourdough"]
 
 
+@pytest.mark.parametrize(
+    "site", ["https://u:secret@x.example/", "u.v:secret@x.example", "https://u:a/secret@x.example"]
+)
+def test_a_password_in_a_site_is_not_shown(tmp_path: Path, site: str) -> None:
+    notes = as_folder(tmp_path / "vault", {"a.md": "Flour."})
+    with Twin(home=tmp_path / "home") as twin:
+        with pytest.raises(UsageError, match="no password in it") as error:
+            twin.import_archive(notes, "Ada Example", site=site)
+        assert "secret" not in str(error.value)
+        with pytest.raises(UsageError, match="--site x.example: no scheme; did you mean https://x.example"):
+            twin.import_archive(notes, "Ada Example", site="x.example")
+
+
 def test_the_date_of_a_linkedin_post_is_that_of_its_urn() -> None:
     for form in ("urn%3Ali%3Ashare%3A7191234567890123456", "urn:li:share:7191234567890123456"):
         found = published(f"https://www.linkedin.com/feed/update/{form}")
