@@ -26,6 +26,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     OLDER = "older"
     RESPONSE = "response"
+    OTHER_AUTHOR = "other_author"
     NOT_FOUND = "not_found"
     GONE = "gone"
     BLOCKED = "blocked"

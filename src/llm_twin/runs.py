@@ -17,7 +17,7 @@ from llm_twin.warehouse.queue import lives
 from llm_twin.warehouse.store import Warehouse
 
 # What we chose not to take, as opposed to what went wrong.
-SKIPS = frozenset({Reason.ROBOTS, Reason.DUPLICATE, Reason.OLDER, Reason.RESPONSE})
+SKIPS = frozenset({Reason.ROBOTS, Reason.DUPLICATE, Reason.OLDER, Reason.RESPONSE, Reason.OTHER_AUTHOR})
 # A run on another machine whose end can't be seen counts as running for this long.
 BELIEVED_ALIVE = timedelta(hours=24)
 

@@ -287,6 +287,43 @@ def test_one_post_and_one_article_are_read_by_their_links(collect: Collect, site
     assert "Gear number 19" in article_["text"]
 
 
+def test_the_post_that_a_link_names_is_taken_and_nothing_of_somebody_else(
+    signed_in: None, browser: Path, sites: Played, twin: Run
+) -> None:
+    first, second, third, others = (Post(number) for number in range(4))
+    graces = others.html.replace("ada-example", "grace").replace("Ada Example", "Grace Hopper")
+    page = shown("Post | LinkedIn", f"<main>{first.html}{second.html}{third.html}</main>")
+    by_share = f"/posts/ada-example_on-gears-{third.share[7:].replace(':', '-')}-aB3x"
+    links = {
+        f"/feed/update/{second.activity}/": page,
+        by_share: page,
+        "/posts/ada_gone-activity-7522266120192000009-x": page,
+    }
+    links[f"/feed/update/{others.activity}/"] = shown("Post | LinkedIn", f"<main>{graces}</main>")
+    for path, answer in links.items():
+        sites.server.route(LINKEDIN, path, lambda _, answer=answer: answer)
+    asked = [f"https://{LINKEDIN}{path}" for path in links]
+    _, out, _ = twin("collect", "--author", "Ada Example", *asked, "--json", "--quiet")
+    found = {each["link"].rstrip("/"): each for each in json.loads(out)["outcomes"]}
+    told = [found[link.rstrip("/")] for link in asked]
+    assert [each["reason"] or each["title"] for each in told] == [
+        "Note 1 on gears.",
+        "Note 2 on gears.",
+        "not_found",
+        "other_author",
+    ]
+    assert told[1]["stored_as"].endswith(f"{third.share}/")
+    assert (told[3]["status"], "it is by Grace Hopper, not by Ada Example" in told[3]["detail"]) == ("skipped", True)
+
+
+def test_as_many_posts_are_read_as_are_wanted_whatever_is_reposted_between(collect: Collect, sites: Played) -> None:
+    LinkedIn(sites, [Post(number, kind="repost" if number < 25 else "post") for number in range(60)])
+    outcome = collect(PROFILE, "--expand", 5)
+    assert (outcome["status"], outcome["documents"], outcome["title"]) == ("new", 5, "Note 25 on gears."), outcome
+    starts = [request.query for request in sites.server.asked("/voyager/api/feed")]
+    assert starts == ["start=20"], "no further than that"
+
+
 def test_without_a_session_linkedin_is_not_even_asked(twin: Run, sites: Played) -> None:
     code, out, _ = twin("collect", "--author", "Ada Example", PROFILE, "--json", "--quiet")
     (outcome,) = json.loads(out)["outcomes"]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from played import Run
 
-from llm_twin.collect.linkedin_posts import LAYOUTS
+from llm_twin.collect.linkedin_posts import LAYOUTS, is_by
+from llm_twin.documents import Author
 
 PAGES = sorted((Path(__file__).parent / "pages").glob("*.html"))
 KEPT = ("link", "kind", "platform", "title", "text", "published_at", "metadata")
@@ -38,3 +39,21 @@ def test_a_saved_page_gives_what_was_recorded(page: Path, twin: Run) -> None:
         recorded.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", "utf-8")
     assert json.loads(recorded.read_text("utf-8")) == found
     assert {each["metadata"]["parser"][9:13] for each in found} == {page.stem}
+
+
+@pytest.mark.parametrize(
+    ("shown", "handle", "mine"),
+    [
+        ("Ada Example", "ada", True),
+        ("Áda M. Example, PhD", "ada", True),
+        ("A. Example", "x1", True),
+        ("Augusta", "ada-example-12345", True),
+        ("Countess of Lovelace", "countess", True),
+        ("Ada Lovelace", "ada-l", False),
+        ("Grace Example", "grace", False),
+        ("Grace Hopper", "grace", False),
+        ("Ада Пример", "x1", False),
+    ],
+)
+def test_a_shown_name_is_compared_with_all_names_of_the_author(shown: str, handle: str, mine: bool) -> None:
+    assert is_by(Author.named("Dr. Ada Example", ["countess lovelace"]), shown, handle) is mine

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 ACTIVITY = re.compile(r"urn:li:activity:\d{15,20}")
 SHARE = re.compile(r"urn:li:(?:share|ugcPost):\d{15,20}")
-IN_LINK = re.compile(r"[-_](share|ugcPost)-(\d{15,20})(?=[-/?]|$)")
+IN_LINK = re.compile(r"[-_](activity|share|ugcPost)-(\d{15,20})(?=[-/?]|$)")
 NAMES = ("urn", "backendUrn", "entityUrn", "preDashEntityUrn", "updateUrn")  # of the update that a share is shown by
 APART = 3_000  # milliseconds between the two, at most; nobody posts twice in this time
 CODE = re.compile(r"<(?:code|script)\b[^>]{0,300}>(?:<!--)?\s*(?=[\[{])", re.I)
@@ -28,13 +28,26 @@ def shares_in(source: str) -> dict[str, str]:
     return _by_time(unquote(source), paired) | paired
 
 
-def share_named(link: str) -> str:
-    """The share that a link to a post names; "" where it names none."""
+def named(link: str) -> str:
+    """The activity or share that a link to a post names; "" where it names none."""
     link = unquote(link)
-    if found := SHARE.search(link):
+    if found := SHARE.search(link) or ACTIVITY.search(link):
         return found[0]
     found = IN_LINK.search(link)
     return f"urn:li:{found[1]}:{found[2]}" if found else ""
+
+
+def share_named(link: str) -> str:
+    """The share that a link to a post names; "" where it names none."""
+    return name if SHARE.match(name := named(link)) else ""
+
+
+def is_named(name: str, urn: str, share: str) -> bool:
+    """Whether the post with this URN has that name; `share`: the one that is known to be its, or ""."""
+    if name.rpartition(":")[2] in (urn.rpartition(":")[2], share.rpartition(":")[2]):
+        return True
+    apart = abs(_milliseconds(name) - _milliseconds(urn))
+    return not share and apart <= APART and bool(SHARE.match(name)) != bool(SHARE.match(urn))
 
 
 def _data(source: str) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unicodedata import combining, normalize
 from urllib.parse import unquote, urljoin, urlsplit
 
 from llm_twin.collect.archives.formats import first_line
@@ -84,6 +85,12 @@ class Parsed(NamedTuple):
     reposts: int  # of others' posts, without a word of one's own
     unread: list[str]  # URNs of posts that have words, none of which stands where a layout has them
     articles: list[tuple[str, str]]  # (URN of the post, link) of long-form articles that posts are about
+    looked_at: int = 0
+
+    @property
+    def own(self) -> int:
+        """How many are the author's: those that were read, and those that could not be."""
+        return len(self.documents) + len(self.unread)
 
 
 def posts_in(source: str) -> list[tuple[str, str]]:
@@ -101,14 +108,22 @@ def posts_in(source: str) -> list[tuple[str, str]]:
 
 
 def parsed(
-    posts: Iterable[tuple[str, str]], shares: Mapping[str, str], author: Author, handle: str, fetched_at: datetime
+    posts: Iterable[tuple[str, str]],
+    shares: Mapping[str, str],
+    author: Author,
+    handle: str,
+    fetched_at: datetime,
+    limit: int | None = None,
 ) -> Parsed:
     """The documents of posts, in their order; `handle` is whose profile it is. Empty posts and plain reposts are left
-    out.
+    out. What follows the first `limit` that are the author's is not looked at.
     """
     result = Parsed([], 0, 0, [], [])
-    known = reposts = 0
+    known = reposts = looked_at = 0
     for urn, html in posts:
+        if result.own == limit:
+            break
+        looked_at += 1
         tree = body_of(html)
         layout = _layout(tree, fetched_at.date())
         own, nested = _own(tree, layout)
@@ -131,7 +146,34 @@ def parsed(
         if document := _document(urn, shares.get(urn, urn), words, details, author, html, fetched_at):
             result.documents.append(document)
             known += 1
-    return result._replace(known=known, reposts=reposts)
+    return result._replace(known=known, reposts=reposts, looked_at=looked_at)
+
+
+def posted_by(html: str, day: date) -> tuple[str, str]:
+    """(Name, handle) of who a post is by, as the page shows them; "" for what it does not."""
+    tree = body_of(html)
+    layout = _layout(tree, day)
+    own, _ = _own(tree, layout)
+    return _seen(_first(own, layout.actor)), _owner(own)
+
+
+def is_by(author: Author, *shown: str) -> bool:
+    """Whether a name that is shown may be one of the author's: two words are the same, or as many as the shorter has.
+
+    An initial, or a shorter form that a word begins with, is the same.
+    """
+    mine = [_words(name) for name in (author.name, *author.aliases)]
+    return any(_alike(words, _words(name)) for words in mine for name in shown)
+
+
+def _words(name: str) -> list[str]:
+    folded = "".join(each for each in normalize("NFKD", name.casefold()) if not combining(each))
+    return re.findall(r"[^\W\d_]+", folded)
+
+
+def _alike(one: list[str], other: list[str]) -> bool:
+    same = sum(any(a.startswith(b) or b.startswith(a) for b in other) for a in one)
+    return bool(one and other) and same >= min(2, len(one), len(other))
 
 
 def _layout(tree: HtmlElement, day: date) -> Layout:

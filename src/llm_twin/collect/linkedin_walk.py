@@ -13,14 +13,15 @@ from llm_twin.collect.archives.linkedin import published
 from llm_twin.collect.discover.found import OLDEST
 from llm_twin.collect.linkedin_articles import article_at, article_link, listed
 from llm_twin.collect.linkedin_kept import ARCHIVE, changed
-from llm_twin.collect.linkedin_numbers import share_named, shares_in
-from llm_twin.collect.linkedin_posts import POST_URN, Parsed, parsed
+from llm_twin.collect.linkedin_numbers import SHARE, is_named, named, shares_in
+from llm_twin.collect.linkedin_posts import POST_URN, Parsed, is_by, parsed, posted_by
 from llm_twin.collect.sessions.sites import SITES, over
 from llm_twin.collect.sessions.walking import Walk, down, no_browser, walk
 from llm_twin.documents import Document, Link, now
 from llm_twin.errors import LinkError, Permanent, Reason, Transient
 
 if TYPE_CHECKING:
+    from playwright.async_api import Page as Tab
     from playwright.async_api import Response
 
     from llm_twin.collect.web import Web
@@ -61,6 +62,7 @@ class Reading:
     limit: int
     until: float  # by the clock: when it ends, to be stored in the time that a link may take
     posts: dict[str, str] = field(default_factory=dict)  # URN -> HTML
+    own: int = 0  # of them that are the author's
     shares: dict[str, str] = field(default_factory=dict)
     articles: list[Document] = field(default_factory=list)
     source: str = ""  # of the page, where no post could be told from the rest
@@ -83,10 +85,9 @@ class Reading:
         told = f"LinkedIn is read slowly, and no further than {TIME_TO_READ * limit:g} s go; see TWIN_LINK_TIMEOUT"
         return Transient(Reason.TIMEOUT, told) if self.late else None
 
-    def enough(self, dates: Iterable[datetime | None]) -> bool:
-        """Whether so many, of these dates, are all that is wanted."""
-        known = list(dates)
-        return self.over() or len(known) >= self.limit or _old(known, self.link.since)
+    def enough(self, count: int, dates: Iterable[datetime | None]) -> bool:
+        """Whether so many of the author's, or all that are newer than these dates, are all that is wanted."""
+        return self.over() or count >= self.limit or _old(list(dates), self.link.since)
 
 
 async def posts_of(handle: str, link: Link, web: Web) -> AsyncIterator[Document]:
@@ -113,7 +114,7 @@ async def posts_of(handle: str, link: Link, web: Web) -> AsyncIterator[Document]
     documents = sorted(fit, key=lambda each: each.published_at or OLDEST, reverse=True)[:limit]
     if result.unread and not reading.problem:
         source = "\n".join(reading.posts[urn] for urn in result.unread)
-        told = f"{min(limit, len(reading.posts))} posts, and all but {len(result.unread)}"
+        told = f"{result.looked_at} posts, and all but {len(result.unread)}"
         reading.problem = changed(web, link.author.name, handle, reading.url, source, told)
     for document in documents:
         yield document
@@ -136,13 +137,16 @@ async def _read_posts(reading: Reading, web: Web, walked: Walk) -> None:
     reading.shares |= shares_in(await tab.content())
 
     async def gather() -> int:
-        found = await tab.evaluate(GATHER, [list(reading.posts), POST_URN.pattern])
-        reading.posts.update((str(urn), _masked(web, str(html))) for urn, html in found)
+        found = await _gathered(web, tab, reading.posts)
+        if found:
+            made: Parsed = await web.compute(parsed, found, {}, reading.link.author, reading.handle, now())
+            reading.posts.update(found)
+            reading.own += made.own
         while answers:
             reading.shares.update(shares_in(await _body(answers.pop())))
         return len(found)
 
-    await down(walked, gather, lambda: reading.enough(map(published, reading.posts)))
+    await down(walked, gather, lambda: reading.enough(reading.own, map(published, reading.posts)))
     if not reading.posts and "urn:li:activity:" in (source := await tab.content()):
         reading.source = source
 
@@ -153,7 +157,9 @@ async def _read_articles(reading: Reading, web: Web, walked: Walk) -> None:
         return
     handle, since = reading.handle, reading.link.since
     reading.result = posts = await _made(reading, web)
-    own = await listed(reading.link.author.name, handle, walked, lambda found: reading.enough(found.values()))
+    own = await listed(
+        reading.link.author.name, handle, walked, lambda found: reading.enough(len(found), found.values())
+    )
     known = {article_link(link): (published(urn), False) for urn, link in reversed(posts.articles)}
     known |= {link: (date, True) for link, date in own.items()}
     newest = sorted((each.published_at or OLDEST for each in posts.documents), reverse=True)
@@ -180,26 +186,45 @@ async def _read_articles(reading: Reading, web: Web, walked: Walk) -> None:
 
 
 async def _made(reading: Reading, web: Web) -> Parsed:
-    posts = list(reading.posts.items())[: reading.limit]
-    made: Parsed = await web.compute(parsed, posts, reading.shares, reading.link.author, reading.handle, now())
+    posts, author = list(reading.posts.items()), reading.link.author
+    made: Parsed = await web.compute(parsed, posts, reading.shares, author, reading.handle, now(), reading.limit)
     return made
 
 
 async def post_at(link: Link, web: Web) -> Document:
-    """One post, by its own link. Raises as `posts_of` does."""
+    """The post that a link names. Raises as `posts_of` does, `Permanent(NOT_FOUND)` where its page does not have it,
+    and `Permanent(OTHER_AUTHOR)` where that shows it to be by somebody else.
+    """
     require(web)
     async with walk(LINKEDIN, web, link.url) as walked:
         tab = walked.tab
-        found = await tab.evaluate(GATHER, [[], POST_URN.pattern])
+        posts = await _gathered(web, tab)
         source = await tab.content()
-        posts = [(str(urn), _masked(web, str(html))) for urn, html in found][:1]
-        named = {urn: share for urn, _ in posts if (share := share_named(link.url))}
-        result: Parsed = await web.compute(parsed, posts, shares_in(source) | named, link.author, "", now())
+        shares, names = shares_in(source), [name for name in map(named, (link.url, tab.url)) if name]
+        chosen = [
+            (urn, html)
+            for urn, html in posts
+            if not names or any(is_named(name, urn, shares.get(urn, "")) for name in names)
+        ][:1]
+        if posts and not chosen:
+            raise Permanent(Reason.NOT_FOUND, f"the post that the link names is not on its page: {link.url}")
+        name, handle = await web.compute(posted_by, chosen[0][1], now().date()) if chosen else ("", "")
+        if name and not is_by(link.author, name, handle):
+            told = f"it is by {name}, not by {link.author.name}; where that is one person: --alias {name!r}"
+            raise Permanent(Reason.OTHER_AUTHOR, told)
+        shares |= {urn: name for urn, _ in chosen for name in names[:1] if SHARE.match(name)}
+        result: Parsed = await web.compute(parsed, chosen, shares, link.author, handle, now())
         if not result.known and "urn:li:activity:" in source:
             raise changed(web, link.author.name, "post", link.url, source)
         if not result.documents:
             raise Permanent(Reason.EMPTY, f"no post with words of its author on {link.url}")
         return result.documents[0]
+
+
+async def _gathered(web: Web, tab: Tab, known: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """(URN, HTML) of the posts on a page that are not known yet, without the session."""
+    found = await tab.evaluate(GATHER, [list(known), POST_URN.pattern])
+    return [(str(urn), _masked(web, str(html))) for urn, html in found]
 
 
 def require(web: Web) -> None:
