@@ -13,6 +13,7 @@ from archive_samples import MEDIUM_POST, URN, Files, as_folder, as_zip, node, sc
 from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, format_of, items_of
 from llm_twin.documents import Author, Document
+from llm_twin.errors import UsageError
 
 ADA = Author.named("Ada Example")
 HEX = "0123456789abcdef" * 2
@@ -81,6 +82,15 @@ def test_a_comment_that_the_export_names_has_that_name(tmp_path: Path) -> None:
     ]
 
 
+def test_the_basic_export_is_told_from_the_complete_one(tmp_path: Path) -> None:
+    connections = 'Notes:\n"When exporting…"\n\nFirst Name,Last Name,URL\nBob,Builder,https://b.example\n'
+    files = {"Connections.csv": connections, "Profile.csv": "First Name,Last Name\nAda,Example\n"}
+    with pytest.raises(UsageError, match="is LinkedIn's basic export, which has no posts; ask for the complete one"):
+        read(as_zip(tmp_path / "Basic.zip", files))
+    complete = shares(f"2024-05-01 10:00:00,urn:li:share:{URN},Flour.,,,PUBLIC")
+    assert len(texts_in(tmp_path, {**files, "Shares.csv": complete})) == 1
+
+
 # --- Medium ---
 
 
@@ -114,6 +124,20 @@ def test_of_an_edited_post_the_last_version_is_the_document(tmp_path: Path) -> N
     items = read(as_zip(tmp_path / "a.zip", {"data/tweets.js": script("tweets", versions)}))
     assert texts(items) == {"https://x.com/i/status/10": "First", "https://x.com/i/status/20": "Alone"}
     assert left(items) == {"earlier version": 1}
+
+
+def test_all_pictures_of_a_post_are_named(tmp_path: Path) -> None:
+    pictures = [{"url": "https://t.co/p", "media_url_https": f"https://pbs.twimg.com/{at}.jpg"} for at in range(4)]
+    more = {"entities": {"media": pictures[:1]}, "extended_entities": {"media": pictures}}
+    posts = [
+        tweet(1, "Four https://t.co/p", **more),
+        tweet(11, "And https://t.co/p", **more),
+        tweet(12, "again", in_reply_to_status_id_str="11"),
+    ]
+    items = read(as_zip(tmp_path / "a.zip", {"data/tweets.js": script("tweets", posts)}))
+    assert list(texts(items).values()) == ["Four", "And\n\nagain"]
+    media = [item.metadata["media"] for item in items if isinstance(item, Document)]
+    assert media == [[f"https://pbs.twimg.com/{at}.jpg" for at in range(4)]] * 2
 
 
 def test_posts_to_communities_are_posts(tmp_path: Path) -> None:

@@ -73,16 +73,27 @@ class Format:
     recognises: Recognise
     read: Read
     fallback: bool
+    nearly: Callable[[Archive], str]
 
 
 _formats: list[Format] = []
 
 
-def reader(name: str, title: str, *, recognises: Recognise, fallback: bool = False) -> Callable[[Read], Read]:
-    """Register a reader for the archives that `recognises` returns True for; `fallback`: if no other does."""
+def reader(
+    name: str,
+    title: str,
+    *,
+    recognises: Recognise,
+    fallback: bool = False,
+    nearly: Callable[[Archive], str] = lambda archive: "",
+) -> Callable[[Read], Read]:
+    """Register a reader for the archives that `recognises` returns True for; `fallback`: if no other does.
+
+    `nearly` says what to do about an archive that no reader takes, but this one nearly does; "" of all others.
+    """
 
     def register(read: Read) -> Read:
-        _formats.append(Format(name, title, recognises, read, fallback))
+        _formats.append(Format(name, title, recognises, read, fallback, nearly))
         return read
 
     return register
@@ -114,6 +125,8 @@ def format_of(archive: Archive) -> Format:
         raise UsageError(f"import: {archive.path} is empty; download it again")
     if all(path.lower().endswith(".zip") for path in archive.members):
         raise UsageError(f"import: {archive.path} holds nothing but zips; unpack it and give one of them")
+    if hint := next((hint for each in formats() if (hint := each.nearly(archive))), ""):
+        raise UsageError(f"import: {archive.path} is {hint}")
     raise UsageError(f"import: {archive.path} is none of the archives that can be read: {known}")
 
 

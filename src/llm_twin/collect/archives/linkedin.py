@@ -30,6 +30,7 @@ ARTICLE = re.compile(
     rb"<h1[^>]{0,300}>\s*<a\b[^>]{0,1000}linkedin\.com/pulse/|(?:Published|Created) on \d{4}-\d\d-\d\d"
 )
 COMMENTS = ("Link", "Message")
+PERSON = ("First Name", "Last Name")
 POST = "https://www.linkedin.com/feed/update/"
 SINCE = datetime(2003, 5, 1, tzinfo=UTC)  # LinkedIn's first day
 STAMP = re.compile(r"(Published|Created) on (\d{4}-\d\d-\d\d(?: \d\d:\d\d)?)")
@@ -40,6 +41,12 @@ def recognises(archive: Archive) -> bool:
     tables, pages = archive.some(".csv"), archive.some(".html")
     posts = any(_has(archive, path, SHARES) or _has(archive, path, COMMENTS) for path in tables)
     return posts or any(_is_article(archive, path) for path in pages)
+
+
+def _nearly(archive: Archive) -> str:
+    if not any(_has(archive, path, PERSON) for path in archive.some("profile.csv", "connections.csv")):
+        return ""
+    return "LinkedIn's basic export, which has no posts; ask for the complete one (the larger data archive)"
 
 
 def post_link(urn: str) -> str:
@@ -60,7 +67,7 @@ def published(urn: str) -> datetime | None:
     return moment if moment > SINCE else None
 
 
-@reader("linkedin", "a LinkedIn data export", recognises=recognises)
+@reader("linkedin", "a LinkedIn data export", recognises=recognises, nearly=_nearly)
 def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     """Shares, comments and articles."""
     for path in archive.members:

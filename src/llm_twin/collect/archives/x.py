@@ -28,7 +28,9 @@ KEY = 48  # characters by which a post and its long form are found together
 THREAD = 1000  # replies within each other, followed upwards
 
 POSTS = (b"tweet", b"community_tweet")
-KEPT = ("id_str", "id", "full_text", "text", "created_at", "entities", "in_reply_to_status_id_str", "edit_info")
+# `entities` has the first picture of a post alone, `extended_entities` all.
+ENTITIES = ("extended_entities", "entities")
+KEPT = ("id_str", "id", "full_text", "text", "created_at", *ENTITIES, "in_reply_to_status_id_str", "edit_info")
 Post = dict[str, Any]
 
 
@@ -189,7 +191,7 @@ def _text(post: Post, notes: dict[str, list[Post]]) -> str:
     text = unescape(str(post.get("full_text") or post.get("text") or ""))
     if note := _note(post, text, notes):
         return as_markdown(_expanded(str(note["core"]["text"]), _each(note["core"], "urls")))
-    for entity in _each(post.get("entities"), "media"):
+    for entity in _pictures(post):
         text = text.replace(str(entity.get("url") or "\0"), "")
     return as_markdown(_expanded(text, _each(post.get("entities"), "urls")))
 
@@ -228,5 +230,9 @@ def _expanded(text: str, urls: list[Post]) -> str:
 
 
 def _media(post: Post) -> list[str]:
-    found = (entity.get("media_url_https") for entity in _each(post.get("entities"), "media"))
-    return [address for address in found if isinstance(address, str)]
+    found = (entity.get("media_url_https") for entity in _pictures(post))
+    return list(dict.fromkeys(address for address in found if isinstance(address, str)))
+
+
+def _pictures(post: Post) -> list[Post]:
+    return [entity for name in ENTITIES for entity in _each(post.get(name), "media")]
