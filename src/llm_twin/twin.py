@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from llm_twin import collecting, pipelines
-from llm_twin.documents import Author, Document, Hit, Link, Outcome, Report, Run
+from llm_twin.documents import Author, Document, Hit, Link, Outcome, Report, Run, digest
 from llm_twin.errors import ConfigError, LinkError, LockedError, OutdatedError, StoreError, UsageError
-from llm_twin.links import parse_link
+from llm_twin.links import canonical, parse_link
 from llm_twin.runs import Progress, seen
 from llm_twin.settings import Settings
 from llm_twin.warehouse import open_warehouse
@@ -133,7 +133,7 @@ class Twin:
         """
         from llm_twin.collect.archives import handbook
         from llm_twin.collect.archives.container import Archive
-        from llm_twin.collect.archives.formats import Wanted, format_of, items_of
+        from llm_twin.collect.archives.formats import Wanted, format_of, items_of, site_of
 
         if handbook.recognises(Path(path)):
             authors, documents = handbook.read_dump(Path(path))
@@ -143,13 +143,15 @@ class Twin:
             if author is None:
                 raise UsageError(f'import: whose is {path}, which is {found.title}? Give it as --author "Full Name"')
             whose = author if isinstance(author, Author) else self._author(author)
-            try:
-                wanted = Wanted(whose, drafts, parse_link(site) if site else "")
-            except LinkError as error:
-                told = f"{site}: {error.detail}"
-                if "@" in site:  # behind a password, which is shown to nobody
-                    told = "begins with https:// and has no user name and no password in it"
-                raise UsageError(f"import: --site {told}") from None
+
+            def stored(link: str) -> str | None:
+                try:
+                    document = self.warehouse.get(digest(whose.id, canonical(link)))
+                except LinkError:  # too long, or with what no link can hold
+                    return None
+                return document.text if document else None
+
+            wanted = Wanted(whose, drafts, site_of(site) if site else "", stored)
             items = items_of(archive, found, wanted)
             return pipelines.ingest(self.warehouse, [whose], items, self.progress, format=found.name)
 

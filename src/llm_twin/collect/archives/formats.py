@@ -23,6 +23,7 @@ from llm_twin.collect.language import language_of
 from llm_twin.collect.markdown import without_marks
 from llm_twin.documents import Author, Document, Kind
 from llm_twin.errors import LinkError, Permanent, Reason, TwinError, UsageError
+from llm_twin.links import parse_link
 
 Arguments = ParamSpec("Arguments")
 
@@ -58,6 +59,7 @@ class Wanted:
     author: Author
     drafts: bool = False
     site: str = ""  # where it was published, for exports that do not say it
+    stored: Callable[[str], str | None] = lambda link: None  # the text of the author's document at a link
 
 
 Recognise = Callable[[Archive], bool]
@@ -107,6 +109,15 @@ def formats() -> tuple[Format, ...]:
     for module in pkgutil.iter_modules(archives.__path__):
         import_module(f"{archives.__name__}.{module.name}")
     return tuple(sorted(_formats, key=lambda found: (found.fallback, found.name)))
+
+
+def site_of(link: str) -> str:
+    """Where something was published, as it was given. Raises `UsageError`, without a password that stands in it."""
+    try:
+        return parse_link(link)
+    except LinkError as error:
+        told = "begins with https:// and has no user name and no password in it"
+        raise UsageError(f"import: --site {told if '@' in link else f'{link}: {error.detail}'}") from None
 
 
 def format_of(archive: Archive) -> Format:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
@@ -10,6 +11,10 @@ from llm_twin.collect.archives.plain import day
 
 BLOCK = re.compile(r"\A\s*(---|\+\+\+)[ \t]*\r?\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.S | re.M)
 LONGEST = 64 << 10  # characters; what is longer is text
+MOST_LINES = 200  # of front matter that is mended
+VALUE = re.compile(r"^([ \t]*[\w][\w -]{0,60}:[ \t]+)(\S.*?)[ \t]*$", re.M)
+DRAFT = re.compile(r"^(?:draft\s*[:=][ \t\"']*(?:true|yes)|publish(?:ed)?\s*[:=][ \t\"']*(?:false|no))\b", re.M | re.I)
+YES = ("true", "yes")
 DATES = ("date", "published", "published_at", "pubDate", "publishDate", "created", "created_at", "date created")
 LINKS = ("canonical_url", "canonical", "link", "url", "source_url", "permalink")
 
@@ -22,7 +27,6 @@ class FrontMatter(NamedTuple):
     link: str = ""  # absolute
     tags: tuple[str, ...] = ()
     draft: bool = False
-    readable: bool = True
 
 
 def split(text: str) -> tuple[FrontMatter, str]:
@@ -32,11 +36,12 @@ def split(text: str) -> tuple[FrontMatter, str]:
         return FrontMatter(), text
     values = _values(found[1], found[2])
     if values is None:
-        return FrontMatter(readable=False), text
+        return FrontMatter(draft=DRAFT.search(found[2]) is not None), text
     values = {str(name).casefold(): value for name, value in list(values.items())[:200]}
     links = (_text(values.get(name)) for name in LINKS)
     dates = (_moment(values.get(name.casefold())) for name in DATES)
-    draft = values.get("draft") is True or any(values.get(name) is False for name in ("published", "publish"))
+    shown = [values.get(name) for name in ("published", "publish")]
+    draft = _text(values.get("draft")).casefold() in YES or values.get("draft") is True or False in shown
     return FrontMatter(
         title=_text(values.get("title")),
         published_at=next((moment for moment in dates if moment), None),
@@ -47,16 +52,30 @@ def split(text: str) -> tuple[FrontMatter, str]:
 
 
 def _values(mark: str, source: str) -> dict[Any, Any] | None:
+    found = _read(mark, source)
+    if found is None and mark == "---" and source.count("\n") <= MOST_LINES:
+        found = _read(mark, VALUE.sub(_quoted, source))
+    return found if isinstance(found, dict) else {} if not source.strip() else None
+
+
+def _read(mark: str, source: str) -> object:
+    """What it holds; None where it is no YAML or TOML, or empty."""
     import tomllib
 
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
     try:
-        found = tomllib.loads(source) if mark == "+++" else yaml.load(source, loader)  # noqa: S506 - both are safe
+        return tomllib.loads(source) if mark == "+++" else yaml.load(source, loader)  # noqa: S506 - both are safe
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError, AttributeError):
         return None
-    return found if isinstance(found, dict) else {} if found is None else None
+
+
+def _quoted(found: re.Match[str]) -> str:
+    """A line whose value is no YAML by itself, as in `title: On bread: a start`, with the value in quotes."""
+    value = _read("---", found[2])
+    broken = value is None or (isinstance(value, dict) and not found[2].startswith("{"))
+    return found[1] + (json.dumps(found[2]) if broken else found[2])
 
 
 def _text(value: object) -> str:

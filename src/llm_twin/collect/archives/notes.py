@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from urllib.parse import quote, urljoin
 
-from llm_twin.collect.archives.container import Archive
-from llm_twin.collect.archives.formats import NO_SITE, Item, Left, Wanted, attempt, made, reader
+from llm_twin.collect.archives.container import Archive, encoding_of
+from llm_twin.collect.archives.formats import Item, Left, Wanted, attempt, made, reader
 from llm_twin.collect.archives.front_matter import split
 from llm_twin.collect.archives.plain import day, words
+from llm_twin.collect.archives.vaults import base_of, top_of
 from llm_twin.collect.crawlers import crawler_for
 from llm_twin.collect.markdown import link as markdown_link
+from llm_twin.errors import LinkError
 from llm_twin.links import domain_of
 
 MARKDOWN = (".md", ".markdown", ".mdown", ".mdx")
@@ -27,9 +30,7 @@ FILE = re.compile(r"\.(?!md$)\w{2,5}$", re.I)
 REMARK = re.compile(r"[ \t]?%%.*?%%", re.S)  # Obsidian's, never shown
 HEADING = re.compile(r"#[ \t]+([^\n]+)(?:\n|\Z)|([^\n]+)\n=+[ \t]*(?:\n|\Z)")
 DATED = re.compile(r"^(\d{4}-\d\d-\d\d)[-_ ]*")
-# What stands behind a zip's name when it is made or downloaded again: `vault (2)`, `vault-2024-05-01`.
-MOMENT = r"20\d\d[-_.]?\d\d[-_.]?\d\d(?:[T_ -]?\d\d[-_:.]?\d\d(?:[-_:.]?\d\d)?Z?)?"
-COPY = re.compile(rf"(?:[ _.-]*(?:\(\d{{1,3}}\)|{MOMENT}(?:-\d{{3}})?))+$")
+HEAD = 16_384  # bytes of a note that hold its front matter
 DRAFTS = re.compile(r"(?:^|/)_?drafts?/", re.I)
 
 
@@ -42,24 +43,42 @@ def recognises(archive: Archive) -> bool:
 def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     """Every note with text in it."""
     paths = [path for path in archive.members if path.lower().endswith(MARKDOWN)]
-    base = wanted.site or f"{NO_SITE}{quote(_vault(archive), safe='')}/"
+    # Of several with one name, `.md` first, then the first in the alphabet.
+    backwards = sorted(paths, key=lambda path: not path.endswith(".md"))[::-1]
+    by_name = {_name(path).casefold(): path for path in backwards}
+    by_path = {path.rpartition(".")[0].casefold(): path for path in backwards}
+    by_stem = {path.rpartition(".")[0]: path for path in backwards}
+    top = "" if wanted.site else top_of(archive, paths)
+
+    def name_of(path: str) -> str:
+        """What a note's link ends in: its path without `.md` and the like, which tells two of one name apart."""
+        stem = path.rpartition(".")[0]
+        return quote((stem if by_stem[stem] == path else path).removeprefix(top), safe="/")
+
+    def text_of(path: str) -> str:
+        try:
+            return resolved(split(archive.read(path).replace("\r\n", "\n"))[1], lambda name: "")
+        except LinkError:  # told when its turn comes
+            return ""
+
+    base = wanted.site or base_of(archive, paths, wanted, name_of, text_of)
     base = base if base.endswith("/") else base + "/"
-    by_name = {_name(path).casefold(): path for path in reversed(paths)}
-    by_path = {path.rpartition(".")[0].casefold(): path for path in paths}
 
-    top = _top(paths) if archive.path.is_file() and not wanted.site else ""
-
-    def link_of(path: str) -> str:
-        return urljoin(base, quote(path.removeprefix(top).rpartition(".")[0], safe="/"))
+    @cache
+    def target(path: str) -> str:
+        head = archive.head(path, HEAD)
+        about, text = split(head.decode(encoding_of(head), "replace").replace("\r\n", "\n"))
+        draft = (about.draft or DRAFTS.search(path)) and not wanted.drafts
+        return "" if draft or not text.strip() else about.link or urljoin(base, name_of(path))
 
     def address(name: str) -> str:
         """The link of the note that a wiki link names, by its path or its name alone."""
         key = name.strip().removesuffix(".md").casefold()
         path = by_path.get(key) or by_name.get(key.rpartition("/")[2])
-        return link_of(path) if path else ""
+        return target(path) if path else ""
 
     for path in paths:
-        yield from attempt(path, _note, archive, path, link_of(path), address, wanted)
+        yield from attempt(path, _note, archive, path, urljoin(base, name_of(path)), address, wanted)
 
 
 def headed(text: str) -> tuple[str, str]:
@@ -75,23 +94,6 @@ def headed(text: str) -> tuple[str, str]:
 
 def _name(path: str) -> str:
     return path.rpartition("/")[2].rpartition(".")[0]
-
-
-def _top(paths: list[str]) -> str:
-    """The folder that all lie in, with a slash; "" where there is none."""
-    tops = {path.partition("/")[0] if "/" in path else "" for path in paths}
-    return f"{top}/" if len(tops) == 1 and (top := tops.pop()) else ""
-
-
-def _vault(archive: Archive) -> str:
-    """What a collection of notes is called: the same as a folder, zipped, and zipped again another day."""
-    if not archive.path.is_file():
-        return archive.name
-    paths = [path for path in archive.members if path.lower().endswith(MARKDOWN)]
-    if top := _top(paths):
-        return top.rstrip("/")
-    stem = archive.name.rpartition(".")[0]
-    return COPY.sub("", stem) or stem
 
 
 def _note(archive: Archive, path: str, own: str, address: Callable[[str], str], wanted: Wanted) -> Item:

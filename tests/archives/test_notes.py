@@ -1,0 +1,114 @@
+"""Notes: which document a note is, however it comes; what its front matter and its links say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archive_samples import Files, as_folder, as_zip
+from llm_twin import Twin
+from llm_twin.errors import UsageError
+
+VAULT = {"Bread.md": "Flour and water.", "sub/Oven.md": "It is hot in there."}
+BASE = "https://notes.invalid/vault"
+LINKS = [f"{BASE}/Bread", f"{BASE}/sub/Oven"]
+
+
+def imported(twin: Twin, path: Path, **options: str) -> dict[str, int]:
+    return dict(twin.import_archive(path, "Ada Example", **options).counts)
+
+
+def texts(twin: Twin) -> dict[str, str]:
+    return {document.link: document.text for document in sorted(twin.documents(), key=lambda each: each.link)}
+
+
+def texts_in(folder: Path, files: Files, **options: bool) -> dict[str, str]:
+    with Twin(home=folder / "home") as twin:
+        twin.import_archive(as_folder(folder / "vault", files), "Ada Example", **options)
+        return texts(twin)
+
+
+@pytest.mark.parametrize("order", [("", "Bread.md", "sub", "sub/Oven.md"), ("Bread.md", "", "sub/Oven.md", "sub")])
+def test_a_part_of_a_vault_and_one_note_are_the_same_documents(tmp_path: Path, order: tuple[str, ...]) -> None:
+    folder = as_folder(tmp_path / "vault", VAULT)
+    with Twin(home=tmp_path / "home") as twin:
+        for part in order:
+            imported(twin, folder / part)
+        assert list(texts(twin)) == LINKS
+        as_folder(folder, {"Bread.md": "Flour, water and salt."})
+        assert imported(twin, folder / "Bread.md") == {"updated": 1}
+
+
+def test_a_folder_of_a_vault_of_obsidian_is_part_of_it_before_the_vault_is_known(tmp_path: Path) -> None:
+    folder = as_folder(tmp_path / "vault", {**VAULT, ".obsidian/app.json": "{}"})
+    with Twin(home=tmp_path / "home") as twin:
+        for part in ("sub/Oven.md", "sub", ""):
+            imported(twin, folder / part)
+        assert list(texts(twin)) == LINKS
+
+
+def test_another_vault_of_that_name_does_not_overwrite_the_first(tmp_path: Path) -> None:
+    other = {"Bread.md": "# Tasks\n\nQuite another text of another vault.", "Rye.md": "Dark."}
+    with Twin(home=tmp_path / "home") as twin:
+        imported(twin, as_folder(tmp_path / "vault", VAULT | {"Bread.md": "# Tasks\n\nFlour and water."}))
+        before = texts(twin)
+        for path in (as_folder(tmp_path / "b" / "vault", other), as_zip(tmp_path / "vault.zip", other)):
+            with pytest.raises(UsageError, match=f"other notes .* are stored under {BASE}/ already; rename its folder"):
+                imported(twin, path)
+        assert texts(twin) == before
+        assert imported(twin, tmp_path / "b" / "vault", site="https://rye.example") == {"new": 2}
+        assert imported(twin, (tmp_path / "b" / "vault").rename(tmp_path / "rye")) == {"new": 2}
+
+
+def test_a_vault_in_which_much_was_edited_is_still_the_same(tmp_path: Path) -> None:
+    folder = as_folder(tmp_path / "vault", {"A.md": "See [[B]], often.", "B.md": "Short.", "C.md": "One two three."})
+    with Twin(home=tmp_path / "home") as twin:
+        imported(twin, folder)
+        assert imported(twin, folder) == {"unchanged": 3}
+        as_folder(folder, {"A.md": "Rewritten.", "B.md": "Also.", "C.md": "Four five six.\n\nOne two three.\n\nSeven."})
+        assert imported(twin, folder) == {"updated": 3}
+
+
+def test_notes_whose_names_differ_in_their_ends_alone_are_two(tmp_path: Path) -> None:
+    found = texts_in(tmp_path, {"Bread.md": "One.", "Bread.mdx": "Two.", "Rye.markdown": "Three. [[Bread]]"})
+    assert found == {
+        f"{BASE}/Bread": "One.",
+        f"{BASE}/Bread.mdx": "Two.",
+        f"{BASE}/Rye": f"Three. [Bread]({BASE}/Bread)",
+    }
+
+
+def test_a_wiki_link_leads_where_the_note_is_published_and_nowhere_where_it_is_a_draft(tmp_path: Path) -> None:
+    files = {
+        "A.md": "See [[Rye]], [[sub/Oven|the oven]], [[None]] and [[Later]].",
+        "None.md": "\n",
+        "Rye.md": "---\nlink: https://ada.example/rye/\n---\nDark.",
+        "sub/Oven.md": "Hot.",
+        "Later.md": "---\ndraft: true\n---\nNot yet.",
+    }
+    seen = f"See [Rye](https://ada.example/rye/), [the oven]({BASE}/sub/Oven), None and "
+    assert texts_in(tmp_path, files)[f"{BASE}/A"] == f"{seen}Later."
+    assert texts_in(tmp_path / "all", files, drafts=True)[f"{BASE}/A"] == f"{seen}[Later]({BASE}/Later)."
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        "title: Foo: bar\ndraft: true",
+        "title: [Foo\npublish: false",
+        "date: 2024-13-45\ndraft: 'true'",
+        "draft: true\n\t- no: [yaml",
+    ],
+)
+def test_a_draft_is_one_whatever_else_its_front_matter_says(tmp_path: Path, about: str) -> None:
+    assert list(texts_in(tmp_path, {"A.md": f"---\n{about}\n---\nNot yet.", "B.md": "Flour."})) == [f"{BASE}/B"]
+
+
+def test_front_matter_with_values_that_need_quotes_is_read(tmp_path: Path) -> None:
+    about = "title: Bread: a start\ntags:\n  - baking\n  - rye\ndate: 2024-05-01\nsource: [unclosed"
+    with Twin(home=tmp_path / "home") as twin:
+        imported(twin, as_folder(tmp_path / "vault", {"A.md": f"---\n{about}\n---\nFlour."}))
+        (note,) = twin.documents()
+        assert (note.title, note.text, note.metadata["tags"]) == ("Bread: a start", "Flour.", ["baking", "rye"])
+        assert f"{note.published_at:%Y-%m-%d}" == "2024-05-01"
