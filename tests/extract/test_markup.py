@@ -112,6 +112,40 @@ def test_a_picture_stays_with_its_caption_and_its_real_address() -> None:
     assert "data:" not in found and "large.jpg" not in found
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<p><img src="/valve.jpg" alt="A valve"></p>',
+        '<figure><img src="/valve.jpg" alt="A valve"></figure>',
+        '<div class="captioned"><a href="/large"><div><picture><img src="/valve.jpg" alt="A valve"></picture></div></a>'
+        "</div>",
+        '<figure><noscript><img src="/valve.jpg" alt="A valve"></noscript></figure>',
+    ],
+)
+def test_a_picture_between_two_paragraphs_stays(html: str) -> None:
+    assert f"{STORY[1]}\n\n![A valve](https://log.example/valve.jpg)\n\n{STORY[2]}" in markdown(html)
+
+
+def test_pictures_that_are_signs_or_stand_beside_the_text_go() -> None:
+    html = (
+        '<p><img src="/i.png" class="icon-info" alt="Note"></p><p><img src="/me.jpg" width="40" alt="Me"></p>'
+        f"<ul>{''.join(f'<li><img src=/dot.png alt=dot> {item}</li>' for item in ITEMS)}</ul>"
+    )
+    related = "".join(f'<li><a href="/{n}"><img src="/{n}.jpg" alt="Story">Another story, {n}</a></li>' for n in "abcd")
+    found = markdown(f"{html}<aside><h2>Related posts</h2><ul>{related}</ul></aside>")
+    assert f"- {ITEMS[0]}" in found
+    assert "![" not in found
+
+
+def test_a_caption_is_no_part_of_the_plain_text() -> None:
+    caption = "Photo: Ada."
+    figure = f'<figure><img src="/a.jpg" alt="A valve"><figcaption>{caption}</figcaption></figure>'
+    page = f"<article><h1>A valve</h1><p>{STORY[0]}</p><p>{STORY[1]}</p>{figure}{figure}<p>{STORY[2]}</p></article>"
+    found = extract(page, URL)
+    assert found.markdown.count(f"![A valve](https://log.example/a.jpg)\n\n*{caption}*") == 2
+    assert caption not in found.text
+
+
 def test_a_table_keeps_its_caption_and_all_cells() -> None:
     html = (
         "<table><caption>Hours that each try took</caption><tr><th>try</th><th colspan=2>hours and helpers</th></tr>"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from llm_twin.collect.content_blocks import UNREAD, Block, Outline, outline_of, unread
 from llm_twin.collect.content_markup import mend
+from llm_twin.collect.content_pictures import pictures_of, show_fallbacks
 from llm_twin.collect.extract_trees import body_of
 from llm_twin.collect.formulas import literal, shield, unshield
 from llm_twin.collect.markdown import counted, markdown_of
@@ -50,11 +51,13 @@ def content_of(tree: HtmlElement, title: str, article_body: str, base: str) -> t
     from lxml.html import tostring
 
     body = body_of(tree)
+    show_fallbacks(body)
     judgement = judge(outline_of(body), title, article_body)
     if judgement is None:
         return None
     shown = _shown(judgement)
-    _cut(body, judgement.outline, shown)
+    pictures, captions = pictures_of(judgement.outline, judgement.kept)
+    _cut(body, judgement.outline, [*shown, *captions], pictures)
     mend(body, base)
     _flatten_layout(body)
     _fold_space(body)
@@ -187,8 +190,8 @@ def _shown(judgement: Judgement) -> list[Block]:
     return shown + [block for block, keep in zip(blocks[done:], kept[done:], strict=True) if keep]
 
 
-def _cut(body: HtmlElement, outline: Outline, shown: Sequence[Block]) -> None:
-    """Remove the text of all blocks that are not shown, then what is left empty by that."""
+def _cut(body: HtmlElement, outline: Outline, shown: Sequence[Block], pictures: Sequence[HtmlElement]) -> None:
+    """Remove the text of all blocks that are not shown, then what is left empty by that, but these pictures."""
     alive: set[HtmlElement] = set()
     stays = set(map(id, shown))
     for block in (*outline.blocks, *(sign for _, sign in outline.signs)):
@@ -205,15 +208,11 @@ def _cut(body: HtmlElement, outline: Outline, shown: Sequence[Block]) -> None:
     for element in [e for e in body.iter() if not isinstance(e.tag, str) or e.tag in UNREAD]:
         if element.getparent() is not None and (not isinstance(element.tag, str) or unread(element)):
             _remove(element)
-    for figure in list(body.iter("img")):  # a picture stays with its caption, or inside a kept paragraph
-        holder = figure.getparent()
-        while holder is not None and holder not in alive and holder.tag in ("a", "span", "picture", "div"):
+    for picture in pictures:
+        holder = picture
+        while holder is not None and holder not in alive:
+            alive.add(holder)
             holder = holder.getparent()
-        captioned = holder is not None and (holder.tag == "figure" or "caption" in (holder.get("class") or ""))
-        if holder in alive and (captioned or (holder.tag == "p" and figure.get("alt"))):
-            while figure is not None and figure not in alive:
-                alive.add(figure)
-                figure = figure.getparent()
     for element in [e for e in body.iter() if e is not body and e not in alive]:
         if element.tag not in ("br", *CELLS) or not any(e in alive for e in (element.getparent(),)):
             _remove(element)

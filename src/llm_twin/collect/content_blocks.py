@@ -49,6 +49,7 @@ class Outline:
 
     blocks: list[Block] = field(default_factory=list)  # those that have a letter or digit
     signs: list[tuple[int, Block]] = field(default_factory=list)  # others with text, each before that number of block
+    pictures: list[tuple[int, HtmlElement, Block]] = field(default_factory=list)  # likewise; inside that block, if any
     elements: list[HtmlElement] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)  # the number of the element around each; the body is its own
     starts: list[int] = field(default_factory=list)  # `blocks[start:end]` stand in the element
@@ -107,6 +108,8 @@ def outline_of(body: HtmlElement) -> Outline:
             outline.ends.append(0)
         elif tag == "br":
             current.raw.append("\n")
+        elif tag == "img":
+            outline.pictures.append((len(found), element, current))
         elif tag == "a":
             linked = True
         if text := element.text:

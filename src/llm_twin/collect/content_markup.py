@@ -192,7 +192,7 @@ def _raise_powers(body: HtmlElement) -> None:
 
 
 def _find_pictures(body: HtmlElement) -> None:
-    """Pictures with the address that is no placeholder, and out of links that show nothing but them."""
+    """Pictures with the address that is no placeholder, and out of links: a link in Markdown is one line of text."""
     for picture in list(body.iter("img")):
         told = [picture.get(name) for name in (*LAZY, "src")]
         addresses = ["%20".join(address.split()) for address in told if address and address.strip()]
@@ -204,11 +204,13 @@ def _find_pictures(body: HtmlElement) -> None:
             picture.drop_tree()
             continue
         picture.set("src", real[0])
-        link = picture.getparent()
-        while link is not None and link.tag in ("picture", "span"):
-            link = link.getparent()
-        if link is not None and link.tag == "a" and not _said(link):
+        link = next((above for above in islice(picture.iterancestors(), MOST_AROUND) if above.tag == "a"), None)
+        if link is not None and not _said(link):
             link.drop_tag()
+        elif link is not None:
+            picture.drop_tree()  # which keeps what follows it
+            picture.tail = None
+            link.addprevious(picture)
 
 
 def _free_links(body: HtmlElement, page: str) -> None:
