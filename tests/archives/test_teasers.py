@@ -48,7 +48,7 @@ def test_an_opening_that_leads_to_the_whole_is_a_paywall_with_what_to_do(tmp_pat
 def test_an_article_that_links_to_others_and_to_itself_is_whole(tmp_path: Path) -> None:
     body = (
         "<description>&lt;p&gt;&lt;a href='https://b.example/'&gt;Read more&lt;/a&gt; of rye, or see &lt;a href='"
-        f"{POST}'&gt;this&lt;/a&gt;.&lt;/p&gt;</description>"
+        f"{POST}'&gt;this&lt;/a&gt; (&lt;a href='{POST}'&gt;Read on the web&lt;/a&gt;).&lt;/p&gt;</description>"
     )
     with Twin(home=tmp_path / "home") as twin:
         assert twin.import_archive(feed(tmp_path / "feed", POST, body), "Ada Example").counts == {"new": 1}

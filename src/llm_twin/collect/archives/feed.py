@@ -38,8 +38,9 @@ POSTS = {"post", "page", ""}
 KIND = "http://schemas.google.com/blogger/2008/kind#"  # Blogger's export has settings and comments as entries
 # What leads from an opening to the page with the rest, in the languages that most feeds are in.
 READ_ON = re.compile(
-    r"\W*(?:(?:continue|keep) reading|read (?:more|on|the (?:rest|full|whole))|more(?:…|\.\.\.)|weiterlesen|mehr lesen"
-    r"|lire la suite|leer más|seguir leyendo|leggi tutto|continua a leggere|ler? mais|leia mais|lees (?:verder|meer))",
+    r"\W*(?:(?:continue|keep) reading|read (?:more|on\W*$|the (?:rest|full|whole))|more(?:…|\.\.\.)|weiterlesen"
+    r"|mehr lesen|lire la suite|leer más|seguir leyendo|leggi tutto|continua a leggere|ler? mais"
+    r"|leia mais|lees (?:verder|meer))",
     re.I,
 )
 SILENCE = 64 << 20  # bytes without a post

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import lru_cache
 from urllib.parse import quote, urljoin
 
 from llm_twin.collect.archives.container import Archive, encoding_of
@@ -30,6 +30,7 @@ FILE = re.compile(r"\.(?!md$)\w{2,5}$", re.I)
 REMARK = re.compile(r"[ \t]?%%.*?%%", re.S)  # Obsidian's, never shown
 HEADING = re.compile(r"#[ \t]+([^\n]+)(?:\n|\Z)|([^\n]+)\n=+[ \t]*(?:\n|\Z)")
 DATED = re.compile(r"^(\d{4}-\d\d-\d\d)[-_ ]*")
+TARGETS = 1_000  # links of notes that are kept at hand
 HEAD = 16_384  # bytes of a note that hold its front matter
 DRAFTS = re.compile(r"(?:^|/)_?drafts?/", re.I)
 
@@ -48,12 +49,13 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     by_name = {_name(path).casefold(): path for path in backwards}
     by_path = {path.rpartition(".")[0].casefold(): path for path in backwards}
     by_stem = {path.rpartition(".")[0]: path for path in backwards}
+    doubled = set(paths) - set(by_stem.values())
+    del by_stem
     top = "" if wanted.site else top_of(archive, paths)
 
     def name_of(path: str) -> str:
         """What a note's link ends in: its path without `.md` and the like, which tells two of one name apart."""
-        stem = path.rpartition(".")[0]
-        return quote((stem if by_stem[stem] == path else path).removeprefix(top), safe="/")
+        return quote((path if path in doubled else path.rpartition(".")[0]).removeprefix(top), safe="/")
 
     def text_of(path: str) -> str:
         try:
@@ -64,7 +66,7 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     base = wanted.site or base_of(archive, paths, wanted, name_of, text_of)
     base = base if base.endswith("/") else base + "/"
 
-    @cache
+    @lru_cache(maxsize=TARGETS)
     def target(path: str) -> str:
         head = archive.head(path, HEAD)
         about, text = split(head.decode(encoding_of(head), "replace").replace("\r\n", "\n"))
