@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from llm_twin.collect.tame import bounded, tame
@@ -13,9 +14,23 @@ if TYPE_CHECKING:
 
 LANGUAGE_CLASS = re.compile(
     r"(?:^|\s)(?:language-|lang-|highlight-source-|highlight-(?=[\w+#.]+ notranslate)|brush:\s*"
-    r"|(?:hljs|sourceCode|prettyprint)\s+)([\w+#.]{1,20})(?![\w-])"
+    r"|(?:hljs|sourceCode|prettyprint|highlight)\s+)([\w+#.]{1,20})(?![\w-])"
+    r"|(?:^|\s)([\w+#.]{1,20})\s+hljs(?![\w-])"
 )
-NO_LANGUAGE = {"plaintext", "text", "txt", "plain", "none", "nohighlight", "default", "undefined", "linenums"}
+WRAPPER = re.compile(r"highlight|(?:^|\s)language-")
+NO_LANGUAGE = {
+    "hljs",
+    "highlight",
+    "plaintext",
+    "text",
+    "txt",
+    "plain",
+    "none",
+    "nohighlight",
+    "default",
+    "undefined",
+    "linenums",
+}
 IN_CODE = ("button", "script", "style", "svg", "select", "textarea", "noscript", "template")  # that are no code
 LINE_CELLS = ("blob-code", "js-file-line", "hljs-ln-code", "crayon-code", "rouge-code")  # classes of cells with code
 UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what no tree may hold
@@ -80,6 +95,7 @@ def flatten_code(tree: HtmlElement) -> None:
             if gutter.getparent() is not None:
                 gutter.drop_tree()
         language = _language(pre)
+        _drop_labels(pre, language)
         text = _text_of_pre(pre).strip("\n")
         tail = pre.tail
         for child in list(pre):
@@ -117,7 +133,7 @@ def _find_code(tree: HtmlElement) -> None:
 
 def _language(pre: HtmlElement) -> str:
     """The language that highlighters note on the block, its code or one of its two closest wrappers."""
-    wrappers = [wrapper for wrapper in list(pre.iterancestors())[:2] if "highlight" in str(wrapper.get("class", ""))]
+    wrappers = [wrapper for wrapper in islice(pre.iterancestors(), 2) if WRAPPER.search(wrapper.get("class") or "")]
     for element in (pre, *pre.iter("code"), *wrappers):
         named = element.get("data-lang") or element.get("data-language") or language_class(element)
         if named and re.fullmatch(r"[\w+#.-]{1,20}", named):
@@ -125,10 +141,21 @@ def _language(pre: HtmlElement) -> str:
     return ""
 
 
+def _drop_labels(pre: HtmlElement, language: str) -> None:
+    """Remove what a wrapper shows beside its code: the name of the language, a column of line numbers."""
+    around = pre.getparent()
+    if around is None or not WRAPPER.search(around.get("class") or ""):
+        return
+    for beside in list(around):
+        said = str(beside.text_content()).split()
+        if beside is not pre and said and (said == [language] or all(line.isdigit() for line in said)):
+            beside.drop_tree()
+
+
 def language_class(element: _Element) -> str | None:
     """The language in an element's class; None where its class names none."""
     match = LANGUAGE_CLASS.search(str(element.get("class", "")))
-    return match[1] if match else None
+    return (match[1] or match[2]) if match else None
 
 
 def _text_of_pre(pre: HtmlElement) -> str:
