@@ -244,6 +244,34 @@ def test_a_damaged_session_says_what_to_do(twin: Run, sites: Played, cookies: Pa
     assert twin("login", "--import-cookies", cookies)[0] == 0
 
 
+@pytest.mark.parametrize("text", [b"", b"no key"], ids=["empty", "nonsense"])
+def test_a_damaged_key_is_named_and_once_removed_one_can_sign_in_again(
+    text: bytes, twin: Run, sites: Played, cookies: Path, home: Path
+) -> None:
+    twin("login", "--import-cookies", cookies)
+    key = home / "sessions" / "key"
+    key.write_bytes(text)
+    told = f"the key of the sessions is damaged: remove {key}, then sign in again\n"
+    for words in (("--status",), ("--import-cookies", cookies, "--quiet")):
+        code, _, err = twin("login", *words)
+        assert (code, err) == (2, f"twin: {told}")
+    key.unlink()
+    assert twin("login", "--import-cookies", cookies)[0] == 0
+    assert [each["state"] for each in status(twin)] == ["signed in"]
+
+
+def test_sessions_that_are_no_folder_end_in_one_line(twin: Run, sites: Played, cookies: Path, home: Path) -> None:
+    home.mkdir()
+    (home / "sessions").write_text("no folder")
+    for words, told in (
+        (("medium", "--forget"), "no session of medium is saved"),
+        (("--import-cookies", cookies, "--quiet"), f"the session can't be saved: File exists: {home / 'sessions'}"),
+    ):
+        code, _, err = twin("login", *words)
+        assert (code, err.count("\n"), told in err) == (2, 1, True), err
+    assert twin("login", "--status")[0] == 0
+
+
 def test_doctor_shows_the_sessions_and_whether_there_is_a_browser(
     twin: Run, sites: Played, cookies: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -218,7 +218,7 @@ def _shown(sessions: Sequence[Checked], closed: Mapping[str, str], as_json: bool
                 click.echo(f"to sign in again: {each.session.at.renew}")
             elif each.unknown:
                 click.echo(f"{each.session.site} could not be checked: {each.unknown}")
-    for why in closed.values():
+    for why in dict.fromkeys(closed.values()):
         click.echo(f"twin: {why}", err=True)
     return 2 if closed else int(any(_state(each) in USELESS for each in sessions))
 

@@ -98,7 +98,7 @@ class Sessions:
 
         key = self._key(head, make=False)
         try:
-            if not key:
+            if not key or head not in HEADS:
                 raise InvalidToken
             found = Session.model_validate_json(key.decrypt(sealed))
         except (InvalidToken, ValidationError):
@@ -141,54 +141,63 @@ class Sessions:
                 self.put(found.model_copy(update={"problem": problem, "problem_at": now()}))
 
     def forget(self, site: str) -> bool:
-        """Remove the session of a site; False where there is none."""
+        """Remove the session of a site; False where there is none. Raises `ConfigError` when it can't be removed."""
         try:
             self._path(site).unlink()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except OSError as error:
+            raise ConfigError(f"the session can't be removed: {error.strerror}: {self._path(site)}") from None
         return True
 
     def _path(self, site: str) -> Path:
         return self._folder / f"{site}.session"
 
     def _key(self, head: bytes, *, make: bool) -> Fernet | None:
-        """The key of a file with this head. None where it is not to be found."""
+        """The key of a file with this head. None where there is none. Raises `ConfigError` for a damaged one."""
         from cryptography.fernet import Fernet
 
-        found = self._in_keyring(make) if head == b"keyring" else self._in_file(make)
+        in_keyring = head == b"keyring"
         try:
-            return Fernet(found) if found else None
+            found = self._in_keyring(make) if in_keyring else self._in_file(make)
+            return None if found is None else Fernet(found)
+        except OSError as error:
+            raise ConfigError(f"the key of the sessions can't be used: {error.strerror}: {self._key_file}") from None
         except ValueError:
-            return None
+            where = f"the entry {SERVICE!r} of the system's keyring" if in_keyring else self._key_file
+            raise ConfigError(f"the key of the sessions is damaged: remove {where}, then sign in again") from None
 
-    def _in_keyring(self, make: bool) -> str:
+    def _in_keyring(self, make: bool) -> str | None:
         if not _keyring():
-            return ""
+            return None
         import keyring
         from cryptography.fernet import Fernet
         from keyring.errors import KeyringError
 
         whose = str(self._home.absolute())
         try:
-            found = keyring.get_password(SERVICE, whose) or ""
-            if not found and make:
+            found = keyring.get_password(SERVICE, whose)
+            if found is None and make:
                 found = Fernet.generate_key().decode()
                 keyring.set_password(SERVICE, whose, found)
         except KeyringError as error:
             raise ConfigError(f"the system's keyring can't be used: {type(error).__name__}; unlock it") from None
         return found
 
-    def _in_file(self, make: bool) -> bytes:
+    @property
+    def _key_file(self) -> Path:
+        return self._folder / "key"
+
+    def _in_file(self, make: bool) -> bytes | None:
         from cryptography.fernet import Fernet
 
-        path = self._folder / "key"
         with suppress(FileNotFoundError):
-            return path.read_bytes()
+            return self._key_file.read_bytes()
         if not make:
-            return b""
+            return None
         with suppress(FileExistsError):  # another process was quicker
-            _write(path, Fernet.generate_key(), new=True)
-        return path.read_bytes()
+            _write(self._key_file, Fernet.generate_key(), new=True)
+        return self._key_file.read_bytes()
 
 
 def _is_site(name: str) -> bool:
