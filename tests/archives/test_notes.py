@@ -49,16 +49,17 @@ def test_a_folder_of_a_vault_of_obsidian_is_part_of_it_before_the_vault_is_known
 
 
 def test_another_vault_of_that_name_does_not_overwrite_the_first(tmp_path: Path) -> None:
-    other = {"Bread.md": "# Tasks\n\nQuite another text of another vault.", "Rye.md": "Dark."}
+    welcome = {"Welcome.md": "This is your new vault."}
+    other = {**welcome, "Bread.md": "# Tasks\n\nQuite another text of another vault.", "sub/Oven.md": "Cold."}
     with Twin(home=tmp_path / "home") as twin:
-        imported(twin, as_folder(tmp_path / "vault", VAULT | {"Bread.md": "# Tasks\n\nFlour and water."}))
+        imported(twin, as_folder(tmp_path / "vault", {**VAULT, **welcome, "Bread.md": "# Tasks\n\nFlour and water."}))
         before = texts(twin)
         for path in (as_folder(tmp_path / "b" / "vault", other), as_zip(tmp_path / "vault.zip", other)):
             with pytest.raises(UsageError, match=f"other notes .* are stored under {BASE}/ already; rename its folder"):
                 imported(twin, path)
         assert texts(twin) == before
-        assert imported(twin, tmp_path / "b" / "vault", site="https://rye.example") == {"new": 2}
-        assert imported(twin, (tmp_path / "b" / "vault").rename(tmp_path / "rye")) == {"new": 2}
+        assert imported(twin, tmp_path / "b" / "vault", site="https://rye.example") == {"new": 3}
+        assert imported(twin, (tmp_path / "b" / "vault").rename(tmp_path / "rye")) == {"new": 3}
 
 
 def test_a_vault_in_which_much_was_edited_is_still_the_same(tmp_path: Path) -> None:
@@ -66,8 +67,8 @@ def test_a_vault_in_which_much_was_edited_is_still_the_same(tmp_path: Path) -> N
     with Twin(home=tmp_path / "home") as twin:
         imported(twin, folder)
         assert imported(twin, folder) == {"unchanged": 3}
-        as_folder(folder, {"A.md": "Rewritten.", "B.md": "Also.", "C.md": "Four five six.\n\nOne two three.\n\nSeven."})
-        assert imported(twin, folder) == {"updated": 3}
+        as_folder(folder, {"A.md": "Rewritten.", "C.md": "Four five six.\n\nOne two three.\n\nSeven."})
+        assert imported(twin, folder) == {"updated": 2, "unchanged": 1}
 
 
 def test_notes_whose_names_differ_in_their_ends_alone_are_two(tmp_path: Path) -> None:

@@ -40,11 +40,15 @@ def base_of(
     names, usual = _names(archive, paths)
     taken: set[str] = set()
     for name in names:
-        for path in paths[:LOOKED_AT]:
-            if (stored := wanted.stored(_base(name) + name_of(path))) is not None:
-                if _same(stored, text_of(path)):
-                    return _base(name)
-                taken.add(name)
+        same = [
+            _same(text, text_of(path))
+            for path in paths[:LOOKED_AT]
+            if (text := wanted.stored(_base(name) + name_of(path))) is not None
+        ]
+        if same and 2 * sum(same) >= len(same):
+            return _base(name)
+        if same:
+            taken.add(name)
     if usual in taken:
         raise UsageError(
             f"import: other notes than those of {archive.path} are stored under {_base(usual)} already;"
