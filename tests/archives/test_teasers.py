@@ -37,11 +37,18 @@ OPENINGS = {
 def test_an_opening_that_leads_to_the_whole_is_a_paywall_with_what_to_do(tmp_path: Path, name: str) -> None:
     link, body = OPENINGS[name]
     with Twin(home=tmp_path / "home") as twin:
-        twin.import_archive(as_zip(tmp_path / "medium.zip", MEDIUM.files), "Ada Example")
         (outcome,) = twin.import_archive(feed(tmp_path / "feed", link, body), "Ada Example").outcomes
         plain = link.partition("?")[0]
         assert (outcome.status, outcome.reason, outcome.link) == ("failed", "paywall", plain)
         assert outcome.detail.endswith(f"twin collect --author 'Ada Example' {plain}")
+        assert not list(twin.documents())
+
+
+def test_an_opening_of_what_is_stored_changes_nothing_and_is_no_failure(tmp_path: Path) -> None:
+    with Twin(home=tmp_path / "home") as twin:
+        twin.import_archive(as_zip(tmp_path / "medium.zip", MEDIUM.files), "Ada Example")
+        report = twin.import_archive(feed(tmp_path / "feed", *OPENINGS["medium"]), "Ada Example")
+        assert (report.counts, report.summary["left_out"]) == ({}, {"opening of a stored text": 1})
         assert [document.text.partition("\n")[0] for document in twin.documents()] == ["Flour and **water**."]
 
 

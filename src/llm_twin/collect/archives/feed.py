@@ -154,6 +154,8 @@ def _post(entry: _Element, where: str, wanted: Wanted) -> Item:
     whole = _text(entry, "encoded", "content")
     tree = _tree(whole or _text(entry, "description", "summary"))
     if _leads_on(tree, link):
+        if wanted.stored(link):
+            return Left(where, "opening of a stored text")
         command = shlex.join(["twin", "collect", "--author", wanted.author.name, canonical(link)])
         told = f"only its opening stands in the feed, the rest on its page: {command}"
         return Broken(canonical(link), Permanent(Reason.PAYWALL, told))
