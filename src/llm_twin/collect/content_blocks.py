@@ -20,6 +20,7 @@ UNREAD = frozenset({
     "script", "select", "style", "svg", "template", "textarea", "title",
 })  # fmt: skip
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+QUESTION = 4  # words; what opens a menu has fewer
 MAX_DEPTH = 250  # nested elements; deeper ones are no page that somebody reads
 # Han and Kana have no spaces: two characters are about a word.
 UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -62,6 +63,7 @@ def unread(element: HtmlElement) -> bool:
         return element.find(".//p") is None and not (
             HEADINGS.intersection(e.tag for e in element.iter())
             or HEADINGS.intersection(e.tag for e in element.iterancestors())
+            or (element.get("aria-controls") and len(WORD.findall(str(element.text_content()))) >= QUESTION)
         )
     return element.tag in UNREAD
 

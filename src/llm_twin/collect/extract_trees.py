@@ -105,6 +105,19 @@ def flatten_code(tree: HtmlElement) -> None:
         code.text = UNWRITABLE.sub("", text)
         if language:
             code.set("class", f"language-{language}")
+        if "\n" not in text and _fills_cell(pre):
+            pre.drop_tag()
+
+
+def _fills_cell(pre: HtmlElement) -> bool:
+    """Whether a block is all that stands in a cell of a table, where one line of code is a value."""
+    cell = pre.getparent()
+    return (
+        cell is not None
+        and cell.tag in ("td", "th")
+        and len(cell) == 1
+        and not f"{cell.text or ''}{pre.tail or ''}".strip()
+    )
 
 
 def _find_code(tree: HtmlElement) -> None:
