@@ -113,6 +113,41 @@ def test_a_picture_stays_with_its_caption_and_its_real_address() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sign", "note"),
+    [
+        (  # Sphinx
+            '<a class="footnote-reference" href="#i3" id="i1"><span>[</span>1<span>]</span></a>',
+            '<aside class="footnote brackets" id="i3"><span class="label"><span>[</span><a href="#i1">1</a>'
+            "<span>]</span></span><p>{}</p><p>{}</p></aside>",
+        ),
+        (  # Substack
+            '<a id="footnote-anchor-1" href="#footnote-1" class="footnote-anchor">1</a>',
+            '<div class="footnote"><a id="footnote-1" href="#footnote-anchor-1">1</a><div><p>{}</p><p>{}</p></div>'
+            "</div>",
+        ),
+        (  # Wikipedia
+            '<sup id="cite_ref-a_0"><a href="#cite_note-a">[1]</a></sup>',
+            '<ol><li id="cite_note-a"><span>^ <sup><a href="#cite_ref-a_0">a</a></sup> <sup><a href="#cite_ref-a_1">b'
+            "</a></sup></span> <span><p>{}</p><p>{}</p></span></li></ol>",
+        ),
+    ],
+)
+def test_notes_keep_all_their_paragraphs(sign: str, note: str) -> None:
+    said = f"{STORY[2]} At least here.", f"{STORY[3]} At least now."
+    found = markdown(f"<p>{STORY[0]} As they say.{sign}</p>{note.format(*said)}")
+    assert "As they say.[^1]\n" in found
+    assert f"\n[^1]: {said[0]}\n\n    {said[1]}\n" in found
+
+
+def test_questions_that_open_their_answers_stay() -> None:
+    asked = "Which way is a valve turned in winter?"
+    found = markdown(
+        f'<button aria-controls="a" aria-expanded="false">{asked}</button><div id="a">{STORY[0]} So.</div>'
+    )
+    assert f"\n{asked}\n\n{STORY[0]} So.\n" in found
+
+
+@pytest.mark.parametrize(
     "html",
     [
         '<p><img src="/valve.jpg" alt="A valve"></p>',
@@ -185,10 +220,23 @@ ROWS = "".join(
             "```python",
         ),
         ('<pre class="sourceCode python"><code>def turn(valve):\n    return valve + 90</code></pre>', "```python"),
+        ('<pre><code class="python hljs">def turn(valve):\n    return valve + 90</code></pre>', "```python"),
+        ('<pre class="highlight python"><code>def turn(valve):\n    return valve + 90</code></pre>', "```python"),
+        (
+            '<div class="language-python line-numbers-mode"><span class="lang">python</span><pre><code>def turn(valve):\n'
+            "    return valve + 90</code></pre><div><span>1</span><br><span>2</span></div></div>",
+            "```python",
+        ),
     ],
 )
 def test_code_is_fenced_whatever_draws_it(html: str, fence: str) -> None:
     assert f"\n{fence}\ndef turn(valve):\n    return valve + 90\n```\n" in markdown(html)
+
+
+def test_one_line_of_code_in_a_cell_is_a_value() -> None:
+    rows = "".join(f"<tr><td>{name}</td><td><pre>{name} = 1</pre></td></tr>" for name in ("turns", "tries"))
+    found = markdown(f"<table><tr><th>Setting</th><th>Example</th></tr>{rows}</table>")
+    assert "| turns | `turns = 1` |\n| tries | `tries = 1` |" in found
 
 
 def test_text_behind_what_is_not_read_stays_and_nothing_moves_into_it() -> None:

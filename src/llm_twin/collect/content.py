@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from llm_twin.collect.content_blocks import UNREAD, Block, Outline, outline_of, unread
 from llm_twin.collect.content_markup import mend
+from llm_twin.collect.content_notes import indented
 from llm_twin.collect.content_pictures import pictures_of, show_fallbacks
 from llm_twin.collect.extract_trees import body_of
 from llm_twin.collect.formulas import literal, shield, unshield
@@ -63,7 +64,7 @@ def content_of(tree: HtmlElement, title: str, article_body: str, base: str) -> t
     _fold_space(body)
     shield(body)
     markdown = markdown_of(tostring(body, encoding="unicode", with_tail=False), base)
-    markdown = counted(unshield(markdown))
+    markdown = counted(indented(unshield(markdown)))
     if not markdown:
         return None
     return markdown, _plain(shown)
@@ -214,7 +215,10 @@ def _cut(body: HtmlElement, outline: Outline, shown: Sequence[Block], pictures: 
             alive.add(holder)
             holder = holder.getparent()
     for element in [e for e in body.iter() if e is not body and e not in alive]:
-        if element.tag not in ("br", *CELLS) or not any(e in alive for e in (element.getparent(),)):
+        around = element.getparent()
+        if element.tag not in ("br", *CELLS) or around not in alive:
+            if element.tag == "a" and around in alive and element.get("id") and not around.get("id"):
+                around.set("id", element.get("id"))  # the number of a note, that its reference leads to
             _remove(element)
 
 

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from llm_twin.collect.content_blocks import INLINE, WORD
+from llm_twin.collect.content_notes import said, tie_notes
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -21,12 +22,7 @@ LAZY = ("data-src", "data-original", "data-lazy-src")  # where scripts find a pi
 SETS = ("data-srcset", "srcset")  # addresses for screens of several sizes
 RUNS = ("javascript:", "vbscript:", "data:")  # addresses that are no place to go to
 POWER = re.compile(r"[-+\u2212]?\d{1,4}")
-MARK = re.compile(r"\[?\(?(\d{1,3}|[*†‡§¶]{1,3}|[a-z]{1,2}|[ivxl]{1,5})\)?\]?")  # of a note
-NAMED = re.compile(r"fn|note|cite|bib|ref", re.I)  # what notes are called
-NOTES = ("li", "p", "div", "dd", "aside", "section")
-BACK = re.compile(r"[\^↩⤴↑⏎\ufe0e\ufe0f\s]*|back|jump up|return")
 MOST_AROUND = 30  # elements around a heading that are looked at
-MOST_LINKS = 50  # of a note, that may lead back
 MOST_NUMBERS = 1_000_000_000  # CommonMark reads nine digits
 
 
@@ -35,7 +31,7 @@ def mend(body: HtmlElement, base: str) -> None:
     _free_headings(body)
     _nest_lists(body)
     _count_items(body)
-    _tie_notes(body)
+    tie_notes(body)
     _raise_powers(body)
     _find_pictures(body)
     _free_links(body, base.partition("#")[0])
@@ -114,74 +110,6 @@ def _number(value: str | None, other: int) -> int:
         return other
 
 
-def _tie_notes(body: HtmlElement) -> None:
-    """References to notes and the notes themselves in Markdown's `[^1]`."""
-    from lxml.html import Element
-
-    anchors = [anchor for anchor in body.iter("a") if (anchor.get("href") or "")[:1] == "#"]
-    if not anchors:
-        return
-    order = {element: place for place, element in enumerate(body.iter())}
-    named = {element.get("id") or element.get("name"): element for element in order if element.keys()}
-    labels: dict[HtmlElement, str] = {}
-    for anchor in anchors:
-        target = named.get(str(anchor.get("href"))[1:] or None)
-        mark = MARK.fullmatch(_said(anchor))
-        if target is None or mark is None or order[target] < order[anchor]:
-            continue
-        note = next((e for e in (target, *target.iterancestors()) if e.tag in NOTES), None)
-        if note is None or note is body or note in anchor.iterancestors():
-            continue
-        if note not in labels and not _is_note(note, target, anchor):
-            continue
-        if note not in labels:
-            label = mark[1] if mark[1] not in labels.values() else f"{mark[1]}-{len(labels)}"
-            labels[note] = label
-        sign = Element("span")
-        sign.text = f"[^{labels[note]}]"
-        holder = anchor
-        while not (holder.tail or "").strip() and _holds_nothing_else(holder.getparent()):
-            holder = holder.getparent()
-        sign.tail = holder.tail
-        holder.getparent().replace(holder, sign)
-    for note, label in labels.items():
-        _write_note(note, label)
-
-
-def _is_note(note: HtmlElement, target: HtmlElement, anchor: HtmlElement) -> bool:
-    """Whether a link goes to a note: it is named as one, or leads back to where the link stands."""
-    if NAMED.search(f"{target.get('id') or ''} {note.get('class') or ''} {note.get('role') or ''}"):
-        return True
-    around = (anchor, *islice(anchor.iterancestors(), 2))
-    own = {f"#{name}" for element in around if (name := element.get("id") or element.get("name"))}
-    return any(link.get("href") in own for link in islice(note.iter("a"), MOST_LINKS))
-
-
-def _holds_nothing_else(element: HtmlElement) -> bool:
-    return element.tag in ("sup", "span") and len(element) == 1 and not (element.text or "").strip()
-
-
-def _said(element: HtmlElement) -> str:
-    return "".join(map(str, element.itertext())).strip()
-
-
-def _write_note(note: HtmlElement, label: str) -> None:
-    """Begin a note with its label, without the links that lead back from it."""
-    for link in [link for link in note.iter("a") if (link.get("href") or "")[:1] == "#"]:
-        text = _said(link)
-        if BACK.fullmatch(text.lower()) or (MARK.fullmatch(text) and link.getprevious() is None):
-            link.drop_tree()
-    first = note
-    while not (first.text or "").strip() and len(first) and first[0].tag in ("p", "div", "span", "section"):
-        first = first[0]
-    first.text = f"[^{label}]: {(first.text or '').lstrip()}"
-    if note.tag == "li":
-        note.tag = "div"
-        listed = note.getparent()
-        if listed is not None and all(item.tag != "li" for item in listed):
-            listed.tag = "div"
-
-
 def _raise_powers(body: HtmlElement) -> None:
     """A raised number behind a number, letter or bracket with a `^` between: they are not one number."""
     for raised in list(body.iter("sup")):
@@ -205,7 +133,7 @@ def _find_pictures(body: HtmlElement) -> None:
             continue
         picture.set("src", real[0])
         link = next((above for above in islice(picture.iterancestors(), MOST_AROUND) if above.tag == "a"), None)
-        if link is not None and not _said(link):
+        if link is not None and not said(link):
             link.drop_tag()
         elif link is not None:
             picture.drop_tree()  # which keeps what follows it
@@ -216,7 +144,7 @@ def _find_pictures(body: HtmlElement) -> None:
 def _free_links(body: HtmlElement, page: str) -> None:
     """Links within the page become text: they lead nowhere from a text that stands alone. Others stay on one line."""
     for link in list(body.iter("a")):
-        if not WORD.search(_said(link)) and link.find(".//img") is None:
+        if not WORD.search(said(link)) and link.find(".//img") is None:
             link.drop_tree()  # the sign beside a heading that links to itself
             continue
         address, mark, _ = (link.get("href") or "").strip().partition("#")
