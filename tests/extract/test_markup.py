@@ -223,8 +223,8 @@ ROWS = "".join(
         ('<pre><code class="python hljs">def turn(valve):\n    return valve + 90</code></pre>', "```python"),
         ('<pre class="highlight python"><code>def turn(valve):\n    return valve + 90</code></pre>', "```python"),
         (
-            '<div class="language-python line-numbers-mode"><span class="lang">python</span><pre><code>def turn(valve):\n'
-            "    return valve + 90</code></pre><div><span>1</span><br><span>2</span></div></div>",
+            '<div class="language-python line-numbers-mode"><span class="lang">python</span><pre><code>def turn(valve)'
+            ":\n    return valve + 90</code></pre><div><span>1</span><br><span>2</span></div></div>",
             "```python",
         ),
     ],
