@@ -264,6 +264,25 @@ def test_tags_that_a_page_shows_as_text_are_text_in_markdown() -> None:
     assert "write \\<script>alert(1)\\</script> where 3 < 4 is meant, but `<main>`, and press no such link," in found
 
 
+def test_marks_that_a_page_shows_as_text_are_text_in_markdown() -> None:
+    html = (
+        "<p>Call __init__ of snake_case_name, or *args and **kwargs, type *stars* and `ticks` or ~~waves~~, [see](x) "
+        "and [1], write &amp;amp; for an ampersand, and know that 2 * 3 * 4 is as much as 4 * 3 * 2, whatever.</p>"
+    )
+    expected = (
+        r"Call \_\_init\_\_ of snake_case_name, or *args and **kwargs, type \*stars\* and \`ticks\` or \~\~waves\~\~, "
+        r"\[see](x) and [1], write \&amp; for an ampersand, and know that 2 * 3 * 4 is as much as 4 * 3 * 2, whatever."
+    )
+    assert expected in markdown(html)
+
+
+def test_emphasis_leaves_out_punctuation_that_letters_touch() -> None:
+    found = markdown(
+        "<p>これは<strong>「太字」</strong>です。それから<em>『斜体』</em>も使いますが、とても長い段落です。</p>"
+    )
+    assert "これは「**太字**」です。それから『*斜体*』も使いますが" in found
+
+
 @pytest.mark.parametrize(
     ("picture", "address"),
     [

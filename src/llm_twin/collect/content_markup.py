@@ -22,6 +22,7 @@ LAZY = ("data-src", "data-original", "data-lazy-src")  # where scripts find a pi
 SETS = ("data-srcset", "srcset")  # addresses for screens of several sizes
 RUNS = ("javascript:", "vbscript:", "data:")  # addresses that are no place to go to
 POWER = re.compile(r"[-+\u2212]?\d{1,4}")
+OUTER = re.compile(r"([^\w\s]*)([\w].*?)([^\w\s]*)", re.S)  # what is marked, without punctuation at its edges
 MOST_AROUND = 30  # elements around a heading that are looked at
 MOST_NUMBERS = 1_000_000_000  # CommonMark reads nine digits
 
@@ -33,6 +34,7 @@ def mend(body: HtmlElement, base: str) -> None:
     _count_items(body)
     tie_notes(body)
     _raise_powers(body)
+    _move_marks(body)
     _find_pictures(body)
     _free_links(body, base.partition("#")[0])
 
@@ -117,6 +119,24 @@ def _raise_powers(body: HtmlElement) -> None:
         text = (before.tail if before is not None else parent.text) or ""
         if len(raised) == 0 and re.search(r"[\w)\]]$", text) and POWER.fullmatch((raised.text or "").strip()):
             raised.text = f"^{(raised.text or '').strip()}"
+
+
+def _move_marks(body: HtmlElement) -> None:
+    """Emphasis without the punctuation at its edges where letters touch it, which CommonMark reads as no emphasis."""
+    for marked in list(body.iter("strong", "b", "em", "i")):
+        around, before, text, tail = marked.getparent(), marked.getprevious(), marked.text or "", marked.tail or ""
+        inner = OUTER.fullmatch(text)
+        if len(marked) or inner is None:
+            continue
+        touching = (before.tail if before is not None else around.text) or ""
+        opening = inner[1] if touching[-1:].isalnum() else ""
+        closing = inner[3] if tail[:1].isalnum() else ""
+        marked.text = text[len(opening) : len(text) - len(closing)]
+        marked.tail = closing + tail
+        if before is not None:
+            before.tail = touching + opening
+        else:
+            around.text = touching + opening
 
 
 def _find_pictures(body: HtmlElement) -> None:

@@ -11,6 +11,13 @@ if TYPE_CHECKING:
 TEX = "tex"  # the element that stands for a formula; its text is TeX with its dollar signs
 STAND_IN = "\ue0f0"  # for a backslash
 TAG = re.compile(r"<(?=[A-Za-z/!?])")
+ENTITY = re.compile(r"&(?=(?:[A-Za-z]\w{1,30}|#\d{1,7}|#[xX][\da-fA-F]{1,6});)")
+LINK = re.compile(r"\[(?=[^\[\]]{1,300}\]\()")
+MARKS = re.compile(r"[*_~`]")
+# Pairs that CommonMark takes for emphasis or code; an underscore inside a word is none.
+MARKED = re.compile(
+    r"(?P<mark>\*{1,3}|(?<!\w)_{1,3}|~~|`{1,3})(?P<inside>[^\s*_~`]|[^\s*_~`][^*~`\n]{0,300}?[^\s*_~`])(?P=mark)(?!(?<=_)\w)"
+)
 DEEPEST = 60  # elements of a formula within each other
 SHELL = re.compile(r"katex|mathjax|mwe-math|mjx|(?:^|\s)math(?:\s|$|-)|ltx_math", re.I)  # classes around one formula
 SHOWN_APART = re.compile(r"katex-display|mathjax_display|mwe-math-(?:mathml|fallback-image)-display|math display", re.I)
@@ -180,8 +187,19 @@ def shield(body: HtmlElement) -> None:
 
 
 def literal(text: str) -> str:
-    """Text in which what looks like a tag is one no more once it is Markdown."""
-    return TAG.sub(f"{STAND_IN}<", text) if "<" in text else text
+    """Text in which what looks like a tag, a mark or an entity is one no more once it is Markdown."""
+    if "<" in text:
+        text = TAG.sub(f"{STAND_IN}<", text)
+    if "&" in text:
+        text = ENTITY.sub(f"{STAND_IN}&", text)
+    if "](" in text:
+        text = LINK.sub(f"{STAND_IN}[", text)
+    return MARKED.sub(_unmarked, text) if MARKS.search(text) else text
+
+
+def _unmarked(found: re.Match[str]) -> str:
+    mark = "".join(STAND_IN + sign for sign in found["mark"])
+    return f"{mark}{found['inside']}{mark}"
 
 
 def unshield(markdown: str) -> str:
