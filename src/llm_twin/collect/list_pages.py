@@ -8,6 +8,7 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from llm_twin.collect.content_blocks import count_words
 from llm_twin.errors import Permanent, Reason
 from llm_twin.links import same_site
 
@@ -56,7 +57,7 @@ def list_page(tree: HtmlElement, source: str, url: str) -> tuple[Reason, str] | 
         entries = find(tree, url)
         if len(entries) >= (MARKED_ENTRIES if says_list else ENTRIES):
             outside = _outside(entries, prose)
-            listed = sum(len(text_of(entry).split()) for entry in entries)
+            listed = sum(count_words(text_of(entry)) for entry in entries)
             if outside < FOREWORD and outside < listed / 2 and (says_list or listed < ENTRY_WORDS * len(entries)):
                 return Reason.LIST_PAGE, f"a list of {len(entries)} articles: collect them with --expand"
     dated = _dated_links(tree, url)
@@ -71,10 +72,10 @@ def _prose(tree: HtmlElement) -> dict[_Element, int]:
     found: dict[_Element, int] = defaultdict(int)
     for element in tree.iter():
         if isinstance(element.tag, str) and element not in silent:
-            found[element] += len((element.text or "").split())
+            found[element] += count_words(element.text or "")
         parent = element.getparent()
         if element is not tree and parent is not None and parent not in silent:
-            found[parent] += len((element.tail or "").split())
+            found[parent] += count_words(element.tail or "")
     return found
 
 
@@ -122,12 +123,12 @@ def _cards(tree: HtmlElement, url: str) -> list[_Element]:
     groups: dict[str, dict[str, _Element]] = defaultdict(dict)
     for link in tree.iter("a"):
         href = link.get("href")
-        if href and not href.startswith("#") and len(text_of(link, 3).split()) > 1 and _leads_on(url, href):
+        if href and not href.startswith("#") and count_words(text_of(link, 3)) > 1 and _leads_on(url, href):
             path = "/".join(str(above.tag) for above in link.iterancestors())
             groups[f"{path}/{link.get('class')}"].setdefault(href, link)
     largest = max(groups.values(), key=len, default={})
     whole = [
-        link for link in largest.values() if len(list(islice(link.iter(), 4))) > 3 and len(text_of(link).split()) > 4
+        link for link in largest.values() if len(list(islice(link.iter(), 4))) > 3 and count_words(text_of(link)) > 4
     ]
     if 2 * len(whole) > len(largest):
         return whole
@@ -166,7 +167,7 @@ def _dated_links(tree: HtmlElement, url: str) -> list[_Element]:
             continue
         linked, href = text_of(links[0], 60), links[0].get("href") or ""
         rest = text_of(item, 60).replace(linked, " ", 1)
-        dated = len(rest.split()) <= 8 and (DATE.search(rest) or next(item.iter("time"), None) is not None)
+        dated = count_words(rest) <= 8 and (DATE.search(rest) or next(item.iter("time"), None) is not None)
         if linked and dated and _leads_on(url, href):
             rows[f"{item.tag} {item.get('class')}"].append(item)
     longest = max(rows.values(), key=len, default=[])

@@ -58,13 +58,14 @@ def says_missing(title: str, source: str) -> str:
     headed = next((heading for heading in headings[:HEADINGS] if _is_phrase(heading)), "")
     if not titled and not headed:
         return ""
+    from llm_twin.collect.content_blocks import count_words
     from llm_twin.collect.list_pages import sentences
     from llm_twin.collect.not_articles import content_tree
 
     tree = content_tree(source)
     if tree is None:
         return titled or headed
-    told, prose = len(" ".join(map(str, tree.itertext())).split()), sentences(tree)
+    told, prose = count_words(" ".join(map(str, tree.itertext()))), sentences(tree)
     return (titled or headed) if prose < MOST_PROSE and ((titled and headed) or told < SHORT) else ""
 
 

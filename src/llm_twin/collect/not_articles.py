@@ -13,6 +13,7 @@ from llm_twin.collect.content_blocks import count_words
 from llm_twin.collect.list_pages import HEADINGS, list_page, says_it_is_a_list, text_of
 from llm_twin.collect.missing_pages import line_says_missing
 from llm_twin.collect.tame import tame
+from llm_twin.collect.walls import asks_consent
 from llm_twin.errors import Reason
 
 if TYPE_CHECKING:
@@ -37,11 +38,17 @@ MOUNT = re.compile(
 LOCKED = re.compile(
     r"""isaccessibleforfree["']?(?:\s*:|[^>]{0,100}\bcontent=)\s*["']?(?:https?://schema\.org/)?false""", re.I
 )
+# Where a page speaks of itself: its JSON-LD and microdata.
+DATA = re.compile(
+    r"""<script[^>]{0,200}ld\+json[^>]{0,200}>.{0,200000}?</script|<meta[^>]{0,200}isaccessibleforfree[^>]{0,200}>""",
+    re.I | re.S,
+)
 FREE = re.compile(r"""isaccessibleforfree["']?\s*:\s*["']?(?:https?://schema\.org/)?true""", re.I)
 # What may be asked below a whole article: to sign in to comment, to subscribe to what comes next.
 ASIDE = re.compile(
     r"\b(?:comment|kommentar|kommentier|coment[aá]|commenta|reply|repl(?:y|ies)\b|antworten|répondre|responder|respond"
-    r"|newsletter|new posts)|コメント|评论",
+    r"|newsletter|new posts|posts like this|(?:my|our) (?:next|other|new|future)\b|support (?:me|us|my|our)\b)"
+    r"|コメント|评论",
     re.I,
 )
 SAYS_ARTICLE = re.compile(
@@ -65,7 +72,7 @@ PAY = re.compile(
     r"|unlock (?:this|the (?:full|rest)) (?:article|story|post)?\b.{0,60}"
     r"|continue (?:reading )?with a (?:free )?(?:trial|sub)"
     r"|(?:get|unlock) (?:full |unlimited )?access to (?:this|the (?:full|rest))\b.{0,40}"
-    r"|(?:(?:jetzt |diesen |den )*(?:artikel|text|beitrag) )?(?:weiter ?lesen|freischalten"
+    r"|(?:jetzt )?(?:(?:diesen |den )?(?:artikel|text|beitrag) )?(?:weiter ?lesen|freischalten"
     r"|lesen sie weiter) mit\b.{0,40}"
     r"|(?:dieser|der) (?:artikel|inhalt|text|beitrag) ist (?:nur|exklusiv|ausschließlich) für .{0,20}(?:abonnent"
     r"|mitglied)"
@@ -123,13 +130,17 @@ def not_article(page: Page, text: str) -> tuple[Reason, str] | None:
     words = count_words(text)
     tree: HtmlElement | None = None
     if words < TEASER_WORDS and (tree := content_tree(source)) is not None:
+        heading = next((text_of(each, 50) for each in tree.iter(*HEADINGS)), "")
+        if asks_consent(heading, text, source):
+            return Reason.BLOCKED, f'a consent page stands before it: "{heading[:80]}"'
         if words < STUB_WORDS and (said := line_says_missing(_lines(tree))):
             return Reason.NOT_FOUND, f'the page says "{said.lower()}", although its status is {page.status}'
         if words < STUB_WORDS and NEEDS_SCRIPTS.match(" ".join(text.split())):
             return Reason.EMPTY, f'the page has no text but "{" ".join(text.split())[:80]}"; JavaScript has to draw it'
-        if words < STUB_WORDS and MOUNT.search(source) and len(text_of(tree, SHELL_WORDS).split()) < SHELL_WORDS:
+        if words < STUB_WORDS and MOUNT.search(source) and count_words(text_of(tree, SHELL_WORDS)) < SHELL_WORDS:
             return Reason.EMPTY, "the page has no text but its frame; JavaScript would have to fill it in"
-        if (LOCKED.search(source) and not FREE.search(source)) or _prompt(tree, PAY):
+        told = " ".join(DATA.findall(source))
+        if (LOCKED.search(told) and not FREE.search(told)) or _prompt(tree, PAY):
             return Reason.PAYWALL, f"only its opening is shown: {words} words could be read"
         if words < TEASER_WORDS / 2 and (prompt := _prompt(tree, SIGN_IN)):
             return Reason.LOGIN_REQUIRED, f'{words} words could be read, then: "{prompt}"'
@@ -172,5 +183,7 @@ def _prompt(tree: HtmlElement, asks: re.Pattern[str]) -> str:
             continue
         said = text_of(element, PROMPT_WORDS + 1)
         if 2 < count_words(said) <= PROMPT_WORDS and asks.match(said) and not ASIDE.search(said):
-            return said
+            entry = next(element.iterancestors("a", "li"), None)  # another article, of which this is said
+            if entry is None or text_of(entry) == said:
+                return said
     return ""

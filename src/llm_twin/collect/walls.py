@@ -139,10 +139,14 @@ CONSENT_PATH = re.compile(
 CONSENT_TITLE = re.compile(
     r"before you continue\b.*|bevor sie .{0,40}weitergehen.*|avant d.accéder à .*|antes de (ir a|continuar) .*"
     r"|(.{1,40} )?(we (value|care about|respect) your privacy|privacy gate|(cookie|privacy) (consent|settings|wall))"
+    r"|wir (?:respektieren|schätzen|achten) (?:ihre|deine) privatsphäre|nous respectons votre vie privée"
+    r"|(?:respetamos|valoramos|nos importa) (?:su|tu) privacidad"
+    r"|(?:rispettiamo|abbiamo a cuore) la (?:tua|sua|vostra) privacy"
     r"|datenschutz-?einstellungen|prima di continuare .*|voordat je (verder ?gaat|doorgaat).*|zanim przejdziesz .*"
     r"|.{1,40} (is part of|gehört zur|ist teil der|fait partie de|fa parte d\w+|es parte de|maakt deel uit van) "
     r".{0,40}yahoo.{0,40}",
 )
+CONSENT_WORDS = re.compile(r"cookie|partner|privac|datenschutz|personenbezogen|données|datos|dati personali", re.I)
 CONSENT_BUTTON = re.compile(
     r"""<(?:button|a|input)\b[^>]{0,400}?(?:value=["']|>(?:\s*<[^>]{0,200}>)*\s*)[^<"']{0,20}"""
     r"(?:accept|agree|allow all|akzeptieren|zustimmen|stimme zu|einverstanden|j.accepte|aceptar|accetta|acconsent"
@@ -228,6 +232,15 @@ def _asks_consent(url: str, title: str, source: str, seen: Callable[[], str]) ->
         return False
     beside = len(_seen(source, asking))
     return beside < BESIDE_CONSENT and beside < len(seen()) / 2
+
+
+def asks_consent(heading: str, text: str, source: str) -> bool:
+    """Whether the little text that was found on a page is a request to agree, by its words and the page's heading."""
+    return (
+        CONSENT_TITLE.fullmatch(heading.lower()) is not None
+        and CONSENT_WORDS.search(text) is not None
+        and CONSENT_BUTTON.search(source.lower()) is not None
+    )
 
 
 def _seen(source: str, without: tuple[str, ...] = ()) -> str:
