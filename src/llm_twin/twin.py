@@ -142,7 +142,7 @@ class Twin:
             found = format_of(archive)
             if author is None:
                 raise UsageError(f'import: whose is {path}, which is {found.title}? Give it as --author "Full Name"')
-            whose = author if isinstance(author, Author) else self._author(author)
+            whose = self.warehouse.put_author(author) if isinstance(author, Author) else self._author(author)
 
             def stored(link: str) -> str | None:
                 try:

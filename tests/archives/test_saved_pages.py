@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from archive_samples import LINKEDIN, LINKEDIN_PAGE, Files, as_folder
 from llm_twin import Twin
+from llm_twin.cli import cli
 from llm_twin.documents import Report
 
 (ACTIVITY_PAGE,) = (str(page) for page in LINKEDIN_PAGE.files.values())
@@ -68,3 +71,57 @@ def test_a_page_that_links_to_an_article_is_none_of_the_export(tmp_path: Path) -
     with Twin(home=tmp_path / "home") as twin:
         report = imported(twin, tmp_path / "export", {**LINKEDIN.files, "links.html": page})
         assert report.summary["left_out"] == {**LINKEDIN.left_out, "other file": 2}
+
+
+SECOND = "urn:li:activity:7100000004194304000"  # made a second later
+
+
+def post(urn: str, name: str, words: str) -> str:
+    actor = f"<div class=update-components-actor__title>{name}</div>"
+    return (
+        f"<div data-urn='{urn}'><div class=update-components-actor>{actor}</div>"
+        f"<div class=update-components-update-v2__commentary>{words}</div></div>"
+    )
+
+
+def kept(url: str, body: str) -> Files:
+    return {"linkedin.html": f"<!DOCTYPE html>\n<!-- saved from url=({len(url):04d}){url} -->\n<body>{body}</body>"}
+
+
+def test_of_a_saved_page_the_post_is_taken_that_it_is_of(tmp_path: Path) -> None:
+    others = post(ACTIVITY, "Grace Hopper", "Bugs fly.") + post(SECOND, "Ada Example", "Gears turn.")
+    link = "https://www.linkedin.com/feed/update/"
+    with Twin(home=tmp_path / "home") as twin:
+        assert imported(twin, tmp_path / "own", kept(f"{link}{SECOND}/", others)).counts == {"new": 1}
+        assert [document.text for document in twin.documents()] == ["Gears turn."]
+        (outcome,) = imported(twin, tmp_path / "hers", kept(f"{link}{ACTIVITY}/", others)).outcomes
+        assert (outcome.status, outcome.reason) == ("skipped", "other_author")
+        assert (
+            outcome.detail
+            == "it is by Grace Hopper, not by Ada Example; where that is one person: --alias 'Grace Hopper'"
+        )
+        gone = f"{link}urn:li:activity:7200000000000000000/"
+        (outcome,) = imported(twin, tmp_path / "gone", kept(gone, others)).outcomes
+        assert (outcome.status, outcome.reason) == ("failed", "not_found")
+
+
+def article(handle: str, name: str) -> Files:
+    said = "".join(f"<p>Gear {number} turns the one beside it, and the engine adds.</p>" for number in range(9))
+    mentioned = "<p>Thanks to <a href='/in/charles'>Charles Babbage</a> for all of it.</p>"
+    who = f"<header><a href='/in/{handle}/'><img alt=''></a><a href='/in/{handle}/'><h2>{name}</h2></a></header>"
+    text = f"<main><article>{who}<h1>How gears add</h1>{mentioned}{said}</article></main>"
+    return kept("https://www.linkedin.com/pulse/how-gears-add/?trackingId=x", text)
+
+
+def test_a_saved_article_is_that_article(tmp_path: Path) -> None:
+    with Twin(home=tmp_path / "home") as twin:
+        assert imported(twin, tmp_path / "own", article("countess", "Ada Example")).counts == {"new": 1}
+        (document,) = twin.documents()
+        assert (document.link, document.title) == ("https://www.linkedin.com/pulse/how-gears-add", "How gears add")
+        assert "Gear 8" in document.text
+        hers = as_folder(tmp_path / "hers", article("grace", "Grace Hopper"))
+        (outcome,) = twin.import_archive(hers, "Ada Example").outcomes
+        assert (outcome.status, outcome.reason) == ("skipped", "other_author")
+    named = ["--author", "Ada Example", "--alias", "Grace Hopper", "--home", str(tmp_path / "home")]
+    result = CliRunner().invoke(cli, ["import", str(hers), *named, "--json"])
+    assert (result.exit_code, json.loads(result.stdout)["counts"]) == (0, {"unchanged": 1}), result.output

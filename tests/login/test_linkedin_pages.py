@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 from played import Run
 
-from llm_twin.collect.linkedin_posts import LAYOUTS, is_by
+from llm_twin.collect.linkedin_posts import LAYOUTS
+from llm_twin.collect.linkedin_single import refuse_others
 from llm_twin.documents import Author
+from llm_twin.errors import Permanent
 
 PAGES = sorted((Path(__file__).parent / "pages").glob("*.html"))
 KEPT = ("link", "kind", "platform", "title", "text", "published_at", "metadata")
@@ -56,4 +59,6 @@ def test_a_saved_page_gives_what_was_recorded(page: Path, twin: Run) -> None:
     ],
 )
 def test_a_shown_name_is_compared_with_all_names_of_the_author(shown: str, handle: str, mine: bool) -> None:
-    assert is_by(Author.named("Dr. Ada Example", ["countess lovelace"]), shown, handle) is mine
+    author = Author.named("Dr. Ada Example", ["countess lovelace"])
+    with nullcontext() if mine else pytest.raises(Permanent, match="where that is one person: --alias "):
+        refuse_others(author, shown, handle)

@@ -12,10 +12,19 @@ from llm_twin.cli.common import opened, print_json, standard_options
 @click.command()
 @click.argument("archive", type=click.Path(path_type=Path))
 @click.option("--author", metavar="NAME", help="Whose archive it is. The handbook's dump names its own authors.")
+@click.option("--alias", "aliases", multiple=True, help="Another name of the author; may be given several times.")
 @click.option("--drafts", is_flag=True, help="Take drafts and private posts as well.")
 @click.option("--site", metavar="LINK", default="", help="Where it was published, for exports that do not say it.")
 @standard_options
-def import_command(archive: Path, author: str | None, drafts: bool, site: str, as_json: bool, quiet: bool) -> int:
+def import_command(
+    archive: Path,
+    author: str | None,
+    aliases: tuple[str, ...],
+    drafts: bool,
+    site: str,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Store the documents of an export: a zip, a folder or a file.
 
     ARCHIVE is recognised by what stands in it: a data export of LinkedIn, Medium, Substack or X, a WordPress export or
@@ -30,9 +39,11 @@ def import_command(archive: Path, author: str | None, drafts: bool, site: str, a
       twin import data/data_warehouse_raw_data
     """
     from llm_twin.cli import show
+    from llm_twin.documents import Author
 
+    whom = Author.named(author, aliases) if author and author.strip() and aliases else author
     with opened(quiet=quiet) as twin:
-        report = twin.import_archive(archive, author, drafts=drafts, site=site)
+        report = twin.import_archive(archive, whom, drafts=drafts, site=site)
     if as_json:
         print_json(show.report_as_json(report))
     else:

@@ -10,6 +10,7 @@ from llm_twin.collect.archives.linkedin import published
 from llm_twin.collect.extract import describe, extract
 from llm_twin.collect.linkedin_kept import changed
 from llm_twin.collect.linkedin_posts import ARTICLE, OWNER
+from llm_twin.collect.linkedin_single import refuse_others
 from llm_twin.collect.pages import Page
 from llm_twin.collect.sessions.sites import SITES
 from llm_twin.collect.sessions.walking import Walk, down, step, walk
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 VERSION = "linkedin article 1"
 LINKEDIN = SITES["linkedin"]
 TAB = "https://www.linkedin.com/in/{}/recent-activity/articles/"
+# Of authors, above the text; in it stand those of people who are mentioned.
+PROFILES = "(//main | //article)//a[contains(@href, '/in/')][not(ancestor::p or ancestor::li or ancestor::aside)]"
 # Links to articles with the post that each stands in; what stands at the side of the page is of others.
 LISTED = """pattern => [...(document.querySelector('main') || document.body).querySelectorAll('a[href*="/pulse/"]')]
   .filter(link => !link.closest('aside, nav, footer'))
@@ -81,7 +84,7 @@ async def article_at(
         return None
     body = web.signed.masked(url, (await tab.content()).encode("utf-8", "replace"))
     page = Page(url, 200, {"content-type": "text/html; charset=utf-8"}, now(), body)
-    return await web.compute(article_of, page, link)
+    return await web.compute(article_of if handle else own_article_of, page, link)
 
 
 async def _author(tab: Tab) -> str:
@@ -98,6 +101,20 @@ def _is_of(handle: str, profile: str, own: bool) -> bool:
 def article_link(link: str) -> str:
     """The link of an article as LinkedIn's data export writes it."""
     return f"https://www.linkedin.com{urlsplit(link).path.rstrip('/')}"
+
+
+def own_article_of(page: Page, link: Link) -> Document:
+    """The same as `article_of`, of a page that nobody has vouched for. Raises `Permanent`, also `(OTHER_AUTHOR)`."""
+    from llm_twin.collect.archives.plain import body_of
+    from llm_twin.collect.extract_trees import select
+
+    found = article_of(page, link)
+    links = select(body_of(page.text), PROFILES)
+    first = OWNER.search(str(links[0].get("href"))) if links else None
+    shown = [str(each.text_content()) for each in links if first and first[0] in str(each.get("href"))]
+    name = found.metadata.get("byline") or " ".join(" ".join(shown).split())
+    refuse_others(link.author, name, unquote(first[1]) if first else "")
+    return found
 
 
 def article_of(page: Page, link: Link) -> Document:

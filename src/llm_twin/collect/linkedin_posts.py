@@ -12,7 +12,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
-from unicodedata import combining, normalize
 from urllib.parse import unquote, urljoin, urlsplit
 
 from llm_twin.collect.archives.formats import first_line
@@ -155,25 +154,6 @@ def posted_by(html: str, day: date) -> tuple[str, str]:
     layout = _layout(tree, day)
     own, _ = _own(tree, layout)
     return _seen(_first(own, layout.actor)), _owner(own)
-
-
-def is_by(author: Author, *shown: str) -> bool:
-    """Whether a name that is shown may be one of the author's: two words are the same, or as many as the shorter has.
-
-    An initial, or a shorter form that a word begins with, is the same.
-    """
-    mine = [_words(name) for name in (author.name, *author.aliases)]
-    return any(_alike(words, _words(name)) for words in mine for name in shown)
-
-
-def _words(name: str) -> list[str]:
-    folded = "".join(each for each in normalize("NFKD", name.casefold()) if not combining(each))
-    return re.findall(r"[^\W\d_]+", folded)
-
-
-def _alike(one: list[str], other: list[str]) -> bool:
-    same = sum(any(a.startswith(b) or b.startswith(a) for b in other) for a in one)
-    return bool(one and other) and same >= min(2, len(one), len(other))
 
 
 def _layout(tree: HtmlElement, day: date) -> Layout:

@@ -13,8 +13,9 @@ from llm_twin.collect.archives.linkedin import published
 from llm_twin.collect.discover.found import OLDEST
 from llm_twin.collect.linkedin_articles import article_at, article_link, listed
 from llm_twin.collect.linkedin_kept import ARCHIVE, changed
-from llm_twin.collect.linkedin_numbers import SHARE, is_named, named, shares_in
-from llm_twin.collect.linkedin_posts import POST_URN, Parsed, is_by, parsed, posted_by
+from llm_twin.collect.linkedin_numbers import shares_in
+from llm_twin.collect.linkedin_posts import POST_URN, Parsed, parsed
+from llm_twin.collect.linkedin_single import single
 from llm_twin.collect.sessions.sites import SITES, over
 from llm_twin.collect.sessions.walking import Walk, down, no_browser, walk
 from llm_twin.documents import Document, Link, now
@@ -200,20 +201,8 @@ async def post_at(link: Link, web: Web) -> Document:
         tab = walked.tab
         posts = await _gathered(web, tab)
         source = await tab.content()
-        shares, names = shares_in(source), [name for name in map(named, (link.url, tab.url)) if name]
-        chosen = [
-            (urn, html)
-            for urn, html in posts
-            if not names or any(is_named(name, urn, shares.get(urn, "")) for name in names)
-        ][:1]
-        if posts and not chosen:
-            raise Permanent(Reason.NOT_FOUND, f"the post that the link names is not on its page: {link.url}")
-        name, handle = await web.compute(posted_by, chosen[0][1], now().date()) if chosen else ("", "")
-        if name and not is_by(link.author, name, handle):
-            told = f"it is by {name}, not by {link.author.name}; where that is one person: --alias {name!r}"
-            raise Permanent(Reason.OTHER_AUTHOR, told)
-        shares |= {urn: name for urn, _ in chosen for name in names[:1] if SHARE.match(name)}
-        result: Parsed = await web.compute(parsed, chosen, shares, link.author, handle, now())
+        at = [link.url, tab.url]
+        result: Parsed = await web.compute(single, posts, shares_in(source), at, link.author, now())
         if not result.known and "urn:li:activity:" in source:
             raise changed(web, link.author.name, "post", link.url, source)
         if not result.documents:

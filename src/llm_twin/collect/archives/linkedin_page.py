@@ -1,5 +1,5 @@
-"""LinkedIn's pages with posts as a browser saves them ("Save page as…"), or as they are kept when nobody can read them:
-a profile's activity, with its tabs, and single posts.
+"""LinkedIn's pages as a browser saves them ("Save page as…"), or as they are kept when nobody can read them: a
+profile's activity, with its tabs, single posts, and articles.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from urllib.parse import unquote
 
 from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attempt, reader
-from llm_twin.documents import now
+from llm_twin.documents import Link, now
 from llm_twin.errors import Permanent, Reason
 
 SAVED = re.compile(
-    rb"saved from url=\(\d+\)(https://(?:[a-z]+\.)?linkedin\.com/(?:in/([^/\s]+)/recent-activity|feed/update/|posts/)\S*)"
+    rb"saved from url=\(\d+\)(https://(?:[a-z]+\.)?linkedin\.com/(?:in/([^/\s]+)/recent-activity|(?:feed/update|posts|pulse)/)\S*)"
 )
 
 
@@ -23,26 +23,41 @@ def recognises(archive: Archive) -> bool:
     return any(SAVED.search(archive.head(path)) for path in archive.some(".html", ".htm"))
 
 
-@reader("linkedin page", "a page of LinkedIn's with posts, saved in a browser", recognises=recognises)
+@reader("linkedin page", "a page of LinkedIn's with posts or an article, saved in a browser", recognises=recognises)
 def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
-    """The posts on each page; plain reposts and posts without words are counted as left out."""
+    """The posts on each page, or its article; plain reposts and posts without words are counted as left out."""
     for path in archive.members:
         found = SAVED.search(archive.head(path)) if path.lower().endswith((".html", ".htm")) else None
         if found:
             url, handle = (unquote((part or b"").decode("utf-8", "replace")) for part in found.groups())
-            yield from attempt(path, _posts, archive, path, url, handle, wanted)
+            read = _article if "/pulse/" in url else _posts
+            yield from attempt(path, read, archive, path, url, handle, wanted)
+
+
+def _article(archive: Archive, path: str, url: str, handle: str, wanted: Wanted) -> Item:
+    from llm_twin.collect.linkedin_articles import article_link, own_article_of
+    from llm_twin.collect.pages import Page
+    from llm_twin.collect.walls import wall
+
+    body = archive.read(path).encode("utf-8", "replace")
+    page = Page(article_link(url), 200, {"content-type": "text/html; charset=utf-8"}, now(), body)
+    if found := wall(page):
+        raise Permanent(*found)
+    return own_article_of(page, Link(url=page.url, author=wanted.author)).model_copy(update={"raw": None})
 
 
 def _posts(archive: Archive, path: str, url: str, handle: str, wanted: Wanted) -> Iterator[Item]:
-    from llm_twin.collect.linkedin_numbers import share_named, shares_in
+    from llm_twin.collect.linkedin_numbers import shares_in
     from llm_twin.collect.linkedin_posts import parsed, posts_in
+    from llm_twin.collect.linkedin_single import single
 
     source = archive.read(path)
     posts, shares = posts_in(source), shares_in(source)
-    if not handle:  # what stands below a single post is of others
+    if handle:
+        result = parsed(posts, shares, wanted.author, handle, now())
+    else:  # what stands beside a single post is of others
+        result = single(posts, shares, [url], wanted.author, now())
         posts = posts[:1]
-        shares |= {urn: share for urn, _ in posts if (share := share_named(url))}
-    result = parsed(posts, shares, wanted.author, handle, now())
     if not result.known:
         told = f"{len(posts)} posts on it, and none could be read" if posts else "no posts on it that are known as such"
         raise Permanent(Reason.LAYOUT_CHANGED, told)

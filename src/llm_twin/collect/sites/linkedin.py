@@ -24,7 +24,7 @@ def is_ours(path: str) -> bool:
 @crawler("linkedin", "linkedin.com", ".linkedin.com", path=is_ours)
 async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     """The posts and articles of a profile, the newest `expand` or `TWIN_POSTS_PER_RUN`; one post; one article."""
-    from llm_twin.collect.linkedin_articles import article_at, article_link, article_of
+    from llm_twin.collect.linkedin_articles import article_at, article_link, own_article_of
     from llm_twin.collect.linkedin_walk import post_at, posts_of
 
     path = urlsplit(link.url).path
@@ -37,4 +37,4 @@ async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
         if found := await article_at(article_link(link.url), link, web):
             yield found
     else:
-        yield await web.read(article_of, await fetch_html(link.url, web), link)
+        yield await web.read(own_article_of, await fetch_html(link.url, web), link)
