@@ -317,11 +317,12 @@ def test_the_post_that_a_link_names_is_taken_and_nothing_of_somebody_else(
 
 
 def test_as_many_posts_are_read_as_are_wanted_whatever_is_reposted_between(collect: Collect, sites: Played) -> None:
-    LinkedIn(sites, [Post(number, kind="repost" if number < 25 else "post") for number in range(60)])
+    LinkedIn(sites, [Post(number, kind="repost" if number < 25 else "post") for number in range(120)])
     outcome = collect(PROFILE, "--expand", 5)
     assert (outcome["status"], outcome["documents"], outcome["title"]) == ("new", 5, "Note 25 on gears."), outcome
     starts = [request.query for request in sites.server.asked("/voyager/api/feed")]
-    assert starts == ["start=20"], "no further than that"
+    assert starts[:1] == ["start=20"]
+    assert len(starts) < 3, "no further than that, or a step that was under way"
 
 
 def test_without_a_session_linkedin_is_not_even_asked(twin: Run, sites: Played) -> None:
