@@ -90,3 +90,12 @@ def test_signs_alone_go_with_what_they_stand_in() -> None:
     for shown in ("✓\tfits", "✗\tnot", "{ }", "--", "🎉"):
         assert shown in text
     assert "\u200d" not in markdown and not markdown.startswith("- |")
+
+
+def test_a_hidden_paragraph_is_not_read() -> None:
+    draft = "This sentence was taken back before anybody had seen it on the page of the valve."
+    text, _ = read(
+        f'<article><h1>A valve</h1>{TEXT[:500]}</p><p style="display: none">{draft}</p>{TEXT[500:]}</article>'
+    )
+    shown, _ = read(f"<article><h1>A valve</h1>{TEXT[:500]}</p><p>{draft}</p>{TEXT[500:]}</article>")
+    assert draft in shown and draft not in text

@@ -38,6 +38,7 @@ CELLS = ("td", "th")
 MEMBERS = ("li", "dt", "dd", *CELLS)
 GROUPS = ("ul", "ol", "dl", "tr")
 ALONE = ("p", "pre", "blockquote", "h2", "h3", "h4", "h5", "h6")
+SINGLE = ("p", "h2", "h3", "h4", "h5", "h6")  # hidden ones are; what a tab or a question opens is a part of the page
 LEVELS = {f"h{level}": level for level in range(1, 7)}
 TABLE_PARTS = ("caption", "colgroup", "tbody", "thead", "tfoot", "tr", *CELLS)
 LAYOUT = ".//h1 | .//h2 | .//h3 | .//h4 | .//table | .//pre | .//blockquote"  # no cell of data has these
@@ -95,9 +96,15 @@ def judge(outline: Outline, title: str, article_body: str) -> Judgement | None:
 
 def _likely(blocks: Sequence[Block], drawn: NDArray[np.float64]) -> list[bool]:
     """Which blocks are kept: likely ones, and headings of sections that are."""
+    from llm_twin.collect.content_features import hidden
+
     tags = [block.owner.tag for block in blocks]
+    chances = [
+        0.0 if tag in SINGLE and hidden(block.owner) else chance
+        for block, tag, chance in zip(blocks, tags, drawn.tolist(), strict=True)
+    ]
     limits = [LIKELY_CELL if tag in CELLS else LIKELY for tag in tags]
-    kept = [chance >= limit for chance, limit in zip(drawn.tolist(), limits, strict=True)]
+    kept = [chance >= limit for chance, limit in zip(chances, limits, strict=True)]
     below = [[0, 0] for _ in range(7)]  # up to the next heading of a level or above: words, and those that are kept
     for index in range(len(blocks) - 1, -1, -1):
         level = LEVELS.get(tags[index])
@@ -107,7 +114,7 @@ def _likely(blocks: Sequence[Block], drawn: NDArray[np.float64]) -> list[bool]:
                 section[1] += len(blocks[index].words) * kept[index]
             continue
         words, taken = below[level]
-        if level > 1 and drawn[index] >= LIKELY_HEADING and 0 < words <= 2 * taken:
+        if level > 1 and chances[index] >= LIKELY_HEADING and 0 < words <= 2 * taken:
             kept[index] = True
         below[level:] = [[0, 0] for _ in below[level:]]
     return kept

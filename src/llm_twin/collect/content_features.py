@@ -144,12 +144,13 @@ def _names(element: HtmlElement) -> tuple[bool, bool, bool]:
         return False, False, False
     named = f"{told.get('class', '')} {told.get('id', '')}"[:SEEN]
     around, within = _spoken(named.lower()) if named != " " else (False, False)
-    style = told.get("style", "")
-    hidden = "hidden" in told or told.get("aria-hidden") == "true"
-    if style and not hidden:
-        style = style[:SEEN].replace(" ", "").lower()
-        hidden = "display:none" in style or "visibility:hidden" in style
-    return around, within, hidden
+    return around, within, hidden(element) or told.get("aria-hidden") == "true"
+
+
+def hidden(element: HtmlElement) -> bool:
+    """Whether an element says that it is not shown."""
+    style = element.get("style", "")[:SEEN].replace(" ", "").lower()
+    return "hidden" in element.attrib or "display:none" in style or "visibility:hidden" in style
 
 
 def _kind(outline: Outline, at: int) -> tuple[object, ...]:
