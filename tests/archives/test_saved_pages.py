@@ -12,6 +12,7 @@ from archive_samples import LINKEDIN, LINKEDIN_PAGE, Files, as_folder
 from llm_twin import Twin
 from llm_twin.cli import cli
 from llm_twin.documents import Report
+from llm_twin.errors import UsageError
 
 (ACTIVITY_PAGE,) = (str(page) for page in LINKEDIN_PAGE.files.values())
 ACTIVITY = "urn:li:activity:7100000000000000000"
@@ -125,3 +126,16 @@ def test_a_saved_article_is_that_article(tmp_path: Path) -> None:
     named = ["--author", "Ada Example", "--alias", "Grace Hopper", "--home", str(tmp_path / "home")]
     result = CliRunner().invoke(cli, ["import", str(hers), *named, "--json"])
     assert (result.exit_code, json.loads(result.stdout)["counts"]) == (0, {"unchanged": 1}), result.output
+
+
+def test_pages_of_a_browser_that_notes_no_address_are_told_from_others(tmp_path: Path) -> None:
+    body = "<title>Activity | Ada Example | LinkedIn</title><main><p>Gears</p></main>"
+    with (
+        Twin(home=tmp_path / "home") as twin,
+        pytest.raises(UsageError, match="does not say where it was saved; Chrome"),
+    ):
+        imported(twin, tmp_path / "firefox", {"Activity.html": body})
+    with Twin(home=tmp_path / "home") as twin:
+        noted = f"<html><!--\n Page saved with SingleFile \n url: {SAVED_FROM} \n-->"
+        page = ACTIVITY_PAGE[ACTIVITY_PAGE.index("<html>") :].replace("<html>", noted)
+        assert imported(twin, tmp_path / "single", {"Activity.html": page}).counts == {"new": 1}

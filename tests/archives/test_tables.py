@@ -25,7 +25,7 @@ def shares(*texts: str) -> str:
     return table.getvalue()
 
 
-def imported(folder: Path, name: str, table: str) -> tuple[Report, list[str]]:
+def imported(folder: Path, name: str, table: str | bytes) -> tuple[Report, list[str]]:
     with Twin(home=folder / "home") as twin:
         report = twin.import_archive(as_folder(folder / "export", {name: table}), "Ada Example")
         return report, [document.text for document in sorted(twin.documents(), key=lambda each: str(each.published_at))]
@@ -134,3 +134,8 @@ def test_a_damaged_row_of_substacks_posts_is_a_failure(tmp_path: Path) -> None:
         (failed,) = report.failed
         assert failed.detail.startswith(f"row 2 (lines 3 to 4) is damaged: {QUOTES}")
         assert sorted(document.title for document in twin.documents()) == ["Title 1", "Title 4"]
+
+
+def test_a_table_that_a_spreadsheet_saved_as_unicode_is_read(tmp_path: Path) -> None:
+    report, texts = imported(tmp_path, "Shares.csv", shares("Größe, in Öl", "Two").encode("utf-16"))
+    assert (report.counts, texts) == ({"new": 2}, ["Größe, in Öl", "Two"])

@@ -198,6 +198,7 @@ def test_extract_shows_what_would_be_stored(twin: Run, world: LocalServer, tmp_p
         (["status", "--set", "delay"], "write NAME=VALUE"),
         (["status", "--set", "delay=soon"], "TWIN_DELAY: input should be a valid number"),
         (["import", "nowhere"], "nowhere does not exist"),
+        (["import", "", "--author", "Ada"], "which archive?"),
         (["run", "nowhere.yaml"], "nowhere.yaml: can't be read: No such file or directory"),
         (["extract", "nowhere.html"], "nowhere.html"),
         (["documents", "export", "missing-folder/out.jsonl"], "can't be written: No such file or directory"),

@@ -129,6 +129,9 @@ def test_odd_cookies_of_others_and_ends_in_milliseconds_do_no_harm(twin: Run, si
     (tmp_path / "cookies.json").write_text(json.dumps(odd))
     assert twin("login", "--import-cookies", "cookies.json")[0] == 0
     assert [each["until"][:4] for each in status(twin)] == ["2033"]
+    (tmp_path / "cookies.json").write_text(json.dumps([{**odd[-1], "expirationDate": float("inf")}]))
+    assert twin("login", "--import-cookies", "cookies.json")[0] == 0
+    assert [each["until"] for each in status(twin)] == [None]
 
 
 def test_cookies_that_the_site_does_not_take_replace_no_session(

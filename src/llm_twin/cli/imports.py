@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from llm_twin.cli.common import opened, print_json, standard_options
 
 
 @click.command()
-@click.argument("archive", type=click.Path(path_type=Path))
+@click.argument("archive")
 @click.option("--author", metavar="NAME", help="Whose archive it is. The handbook's dump names its own authors.")
 @click.option("--alias", "aliases", multiple=True, help="Another name of the author; may be given several times.")
 @click.option("--drafts", is_flag=True, help="Take drafts and private posts as well.")
 @click.option("--site", metavar="LINK", default="", help="Where it was published, for exports that do not say it.")
 @standard_options
 def import_command(
-    archive: Path,
+    archive: str,
     author: str | None,
     aliases: tuple[str, ...],
     drafts: bool,
@@ -41,6 +39,8 @@ def import_command(
     from llm_twin.cli import show
     from llm_twin.documents import Author
 
+    if not archive:  # a variable without a value; the folder that one is in is `.`
+        raise click.UsageError("which archive? Give a zip, a folder or a file")
     whom = Author.named(author, aliases) if author and author.strip() and aliases else author
     with opened(quiet=quiet) as twin:
         report = twin.import_archive(archive, whom, drafts=drafts, site=site)

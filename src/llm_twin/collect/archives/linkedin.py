@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import chain, pairwise
 from urllib.parse import unquote
 
-from llm_twin.collect.archives.container import Archive
+from llm_twin.collect.archives.container import Archive, encoding_of
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attempt, made, reader
 from llm_twin.collect.archives.plain import as_markdown, body_of, day, inner, limited, rows
 from llm_twin.collect.extract_trees import select
@@ -81,8 +81,9 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
 
 
 def _has(archive: Archive, path: str, columns: tuple[str, ...]) -> bool:
-    head = archive.head(path).decode("utf-8", "replace")
-    return any(set(columns) <= set(re.split(r"[,\"\ufeff]+", line.strip())) for line in head.splitlines()[:20])
+    head = archive.head(path)
+    lines = head.decode(encoding_of(head), "replace").splitlines()[:20]
+    return any(set(columns) <= set(re.split(r"[,\"\ufeff]+", line.strip())) for line in lines)
 
 
 def _is_article(archive: Archive, path: str) -> bool:

@@ -14,8 +14,11 @@ from llm_twin.documents import Link, now
 from llm_twin.errors import Permanent, Reason
 
 SAVED = re.compile(
-    rb"saved from url=\(\d+\)(https://(?:[a-z]+\.)?linkedin\.com/(?:in/([^/\s]+)/recent-activity|(?:feed/update|posts|pulse)/)\S*)"
+    rb"(?:saved from url=\(\d+\)|saved with SingleFile\s+url: )(https://(?:[a-z]+\.)?linkedin\.com/(?:in/([^/\s]+)/recent-activity|(?:feed/update|posts|pulse)/)\S*)"
 )
+
+
+TITLE = re.compile(rb"<title[^>]{0,200}>[^<]{0,500}\| LinkedIn\s*</title>")
 
 
 def recognises(archive: Archive) -> bool:
@@ -23,7 +26,18 @@ def recognises(archive: Archive) -> bool:
     return any(SAVED.search(archive.head(path)) for path in archive.some(".html", ".htm"))
 
 
-@reader("linkedin page", "a page of LinkedIn's with posts or an article, saved in a browser", recognises=recognises)
+def _nearly(archive: Archive) -> str:
+    if not any(TITLE.search(archive.head(path, 1 << 18)) for path in archive.some(".html", ".htm")):
+        return ""
+    return "a page of LinkedIn's that does not say where it was saved; Chrome, Edge and Chromium write that down"
+
+
+@reader(
+    "linkedin page",
+    "a page of LinkedIn's with posts or an article, saved in a browser",
+    recognises=recognises,
+    nearly=_nearly,
+)
 def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     """The posts on each page, or its article; plain reposts and posts without words are counted as left out."""
     for path in archive.members:

@@ -36,8 +36,9 @@ class Cookie(BaseModel):
     @field_validator("expires")
     @classmethod
     def _in_seconds(cls, value: float | None) -> float | None:
-        """Some export milliseconds."""
-        return value / 1000 if value and value > MOST_SECONDS else value
+        """Some export milliseconds. What is no number, or no time at all, is not known."""
+        seconds = value / 1000 if value and value > MOST_SECONDS else value
+        return seconds if seconds is None or seconds < MOST_SECONDS else None
 
     @property
     def live(self) -> bool:
