@@ -71,6 +71,16 @@ def test_a_vault_in_which_much_was_edited_is_still_the_same(tmp_path: Path) -> N
         assert imported(twin, folder) == {"updated": 2, "unchanged": 1}
 
 
+def test_a_note_that_was_written_anew_is_taken_by_the_way_that_the_message_names(tmp_path: Path) -> None:
+    with Twin(home=tmp_path / "home") as twin:
+        imported(twin, as_folder(tmp_path / "vault", {"Inbox.md": "Flour and water."}))
+        folder = as_folder(tmp_path / "vault", {"Inbox.md": "Quite other things to do."})
+        with pytest.raises(UsageError, match=f"written anew: twin forget {BASE}/Inbox --yes$"):
+            imported(twin, folder)
+        twin.forget_link(f"{BASE}/Inbox")
+        assert imported(twin, folder) == {"new": 1}
+
+
 def test_notes_whose_names_differ_in_their_ends_alone_are_two(tmp_path: Path) -> None:
     found = texts_in(tmp_path, {"Bread.md": "One.", "Bread.mdx": "Two.", "Rye.markdown": "Three. [[Bread]]"})
     assert found == {

@@ -300,6 +300,9 @@ def test_the_post_that_a_link_names_is_taken_and_nothing_of_somebody_else(
         "/posts/ada_gone-activity-7522266120192000009-x": page,
     }
     links[f"/feed/update/{others.activity}/"] = shown("Post | LinkedIn", f"<main>{graces}</main>")
+    header = f"<header><a href='https://{LINKEDIN}/in/grace'>Grace Hopper</a></header>"
+    bugs = "".join(f"<p>Bug number {number} sat in the relay beside it.</p>" for number in range(20))
+    links["/pulse/bugs"] = shown("Bugs | LinkedIn", f"<main>{header}<article><h1>Bugs</h1>{bugs}</article></main>")
     for path, answer in links.items():
         sites.server.route(LINKEDIN, path, lambda _, answer=answer: answer)
     asked = [f"https://{LINKEDIN}{path}" for path in links]
@@ -310,6 +313,7 @@ def test_the_post_that_a_link_names_is_taken_and_nothing_of_somebody_else(
         "Note 1 on gears.",
         "Note 2 on gears.",
         "not_found",
+        "other_author",
         "other_author",
     ]
     assert told[1]["stored_as"].endswith(f"{third.share}/")

@@ -7,6 +7,7 @@ is a part of, where that is known.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -38,21 +39,22 @@ def base_of(
     Raises `UsageError` where other notes have taken it: two folders of one name are two collections.
     """
     names, usual = _names(archive, paths)
-    taken: set[str] = set()
+    taken: dict[str, str] = {}  # by name: a note that is stored, and another one
     for name in names:
-        same = [
-            _same(text, text_of(path))
+        same = {
+            link: _same(text, text_of(path))
             for path in paths[:LOOKED_AT]
-            if (text := wanted.stored(_base(name) + name_of(path))) is not None
-        ]
-        if same and 2 * sum(same) >= len(same):
+            if (text := wanted.stored(link := _base(name) + name_of(path))) is not None
+        }
+        if same and 2 * sum(same.values()) >= len(same):
             return _base(name)
         if same:
-            taken.add(name)
+            taken[name] = next(link for link, is_it in same.items() if not is_it)
     if usual in taken:
         raise UsageError(
-            f"import: other notes than those of {archive.path} are stored under {_base(usual)} already;"
-            " rename its folder, or say where it is published with --site LINK"
+            f"import: other notes than those of {archive.path} are stored under {_base(usual)} already; rename its"
+            " folder, or say where it is published with --site LINK; where it is the same, written anew:"
+            f" twin forget {shlex.quote(taken[usual])} --yes"
         )
     return _base(usual)
 
