@@ -99,3 +99,11 @@ def test_a_hidden_paragraph_is_not_read() -> None:
     )
     shown, _ = read(f"<article><h1>A valve</h1>{TEXT[:500]}</p><p>{draft}</p>{TEXT[500:]}</article>")
     assert draft in shown and draft not in text
+
+
+def test_the_title_is_told_apart() -> None:
+    body = f"<article><h1>A valve</h1>{TEXT}<h2>A valve</h2>{TEXT[:300]}</p></article>"
+    found = extract(f"<!doctype html><html><head><title>A valve</title></head><body>{body}</body></html>", URL)
+    assert found.title == "A valve"
+    assert found.markdown.startswith(STORY[0]) and found.text.startswith(STORY[0])
+    assert "\n## A valve\n" in found.markdown

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llm_twin.collect.content_blocks import UNREAD, Block, Outline, outline_of, unread
+from llm_twin.collect.content_blocks import INLINE, UNREAD, Block, Outline, folded, outline_of, unread
 from llm_twin.collect.content_markup import mend
 from llm_twin.collect.content_notes import indented
 from llm_twin.collect.content_pictures import pictures_of, show_fallbacks
@@ -90,8 +90,15 @@ def judge(outline: Outline, title: str, article_body: str) -> Judgement | None:
         return None
     alone = likelihoods(features(outline, title, article_body))
     drawn = _together(outline, alone)
-    kept = _once(outline.blocks, _likely(outline.blocks, drawn))
+    kept = _untitled(outline.blocks, _once(outline.blocks, _likely(outline.blocks, drawn)), title)
     return Judgement(outline, alone.tolist(), drawn.tolist(), kept) if any(kept) else None
+
+
+def _untitled(blocks: Sequence[Block], kept: list[bool], title: str) -> list[bool]:
+    """Without the page's heading where that is its title, which is told apart; kept where there is nothing else."""
+    said = [block.owner.tag == "h1" and "".join(block.words) == folded(title) for block in blocks]
+    others = [keep and not titled for keep, titled in zip(kept, said, strict=True)]
+    return others if any(others) else kept
 
 
 def _likely(blocks: Sequence[Block], drawn: NDArray[np.float64]) -> list[bool]:
@@ -224,6 +231,8 @@ def _cut(body: HtmlElement, outline: Outline, shown: Sequence[Block], pictures: 
     for element in [e for e in body.iter() if e is not body and e not in alive]:
         around = element.getparent()
         if element.tag not in ("br", *CELLS) or around not in alive:
+            if element.tag in INLINE and around in alive and element.find(".//br") is not None:
+                element.addprevious(element.makeelement("br"))  # that stands in an element of its own
             if element.tag == "a" and around in alive and element.get("id") and not around.get("id"):
                 around.set("id", element.get("id"))  # the number of a note, that its reference leads to
             _remove(element)
