@@ -33,6 +33,7 @@ def tie_notes(body: HtmlElement) -> None:
     order = {element: place for place, element in enumerate(body.iter())}
     named = {element.get("id") or element.get("name"): element for element in order if element.keys()}
     labels: dict[HtmlElement, str] = {}
+    taken: set[str] = set()
     for anchor in anchors:
         target = named.get(str(anchor.get("href"))[1:] or None)
         mark = MARK.fullmatch(said(anchor))
@@ -44,8 +45,8 @@ def tie_notes(body: HtmlElement) -> None:
         if note not in labels and not _is_note(note, target, anchor):
             continue
         if note not in labels:
-            label = mark[1] if mark[1] not in labels.values() else f"{mark[1]}-{len(labels)}"
-            labels[note] = label
+            labels[note] = mark[1] if mark[1] not in taken else f"{mark[1]}-{len(labels)}"
+            taken.add(mark[1])
         sign = Element("span")
         sign.text = f"[^{labels[note]}]"
         holder = anchor

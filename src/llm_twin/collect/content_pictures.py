@@ -21,11 +21,14 @@ AROUND = 3  # elements from a caption to what holds it and its picture
 
 def show_fallbacks(body: HtmlElement) -> None:
     """Bring out pictures that a page shows without scripts only, where it has no other in their place."""
+    held: dict[HtmlElement, int] = {}  # pictures within an element; it may hold thousands of such
     for fallback in list(body.iter("noscript")):
         around = fallback.getparent()
         if around is None or fallback.find(".//img") is None or str(fallback.text_content()).strip():
             continue
-        if len(list(around.iter("img"))) == len(list(fallback.iter("img"))):
+        if around not in held:
+            held[around] = len(list(around.iter("img")))
+        if held[around] == len(list(fallback.iter("img"))):
             fallback.drop_tag()
 
 
