@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from html_to_markdown import ConversionOptions
 
 
+# A placeholder that a script would fill in, or a megabyte of letters.
+INLINE_PICTURE = re.compile(r"""<img\b[^<>]{0,1000}?\ssrc=["']data:[^<>]*>""", re.I)
+
+
 @lru_cache(maxsize=32)  # every page has an address of its own
 def _options(output: str, base_url: str | None) -> ConversionOptions:
     from html_to_markdown import ConversionOptions, PreprocessingOptions
@@ -39,7 +43,8 @@ def plain_of(html: str) -> str:
 def _convert(html: str, output: str, base_url: str | None) -> str:
     from html_to_markdown import convert
 
-    return spaced(convert(html.replace("\0", ""), _options(output, base_url)).content or "").strip()
+    html = INLINE_PICTURE.sub("", html.replace("\0", ""))
+    return spaced(convert(html, _options(output, base_url)).content or "").strip()
 
 
 def spaced(markdown: str) -> str:
