@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from llm_twin.collect.extract import extract
@@ -303,3 +305,36 @@ def test_line_numbers_in_a_column_of_their_own_are_no_code() -> None:
         "    return valve + 90\n</code></pre></td></tr></table>"
     )
     assert "\n```python\ndef turn(valve):\n    return valve + 90\n```\n" in markdown(html)
+
+
+def test_links_and_emphasis_of_signs_alone_are_signs() -> None:
+    found = markdown(
+        "<p>Whoever <strong>turns</strong><strong>:</strong> it<s>, </s><a href='/x'>valves</a><a href='/y'> </a>in "
+        "winter, rides a commuter<a href='/z'>-</a>bike, as everybody on the site has to do sooner or later.</p>"
+    )
+    assert "Whoever **turns**: it, [valves](https://log.example/x) in winter, rides a commuter-bike, as" in found
+
+
+def test_a_line_break_in_an_element_of_its_own_breaks_the_line() -> None:
+    items = "".join(f"<li><b>{item}</b><b><br></b><span>which took hours</span></li>" for item in ITEMS)
+    assert f"1. **{ITEMS[0]}**  \n   which took hours" in markdown(f"<ol>{items}</ol>")
+
+
+def test_a_summary_that_holds_a_heading_is_no_emphasis() -> None:
+    html = f"<details open><summary><section><h4>Turn the valve</h4></section></summary><p>{STORY[0]} So.</p></details>"
+    found = markdown(html)
+    assert "\n#### Turn the valve\n" in found and "**" not in found
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<noscript><img src=/x.jpg alt=x></noscript>" * 3_000,
+        f"<p>{'word <a href=#s>see there</a> ' * 3_000}</p><p>{'a <b>.</b> ' * 3_000}</p>",
+    ],
+    ids=["fallbacks", "links"],
+)
+def test_what_one_element_holds_by_the_thousand_takes_no_longer_than_its_length(html: str) -> None:
+    started = time.process_time()
+    assert STORY[0] in markdown(f"<div>{html}</div>")
+    assert time.process_time() - started < 1.5

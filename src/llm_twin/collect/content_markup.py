@@ -56,7 +56,7 @@ def _free_headings(body: HtmlElement) -> None:
                 link = around
                 around.tag = "div"
                 break
-            if inline and around.tag == "summary":
+            if around.tag == "summary":  # written as emphasis, which holds no blocks
                 around.tag = "div"
             elif inline:
                 around.drop_tag()
@@ -123,7 +123,10 @@ def _raise_powers(body: HtmlElement) -> None:
 
 def _move_marks(body: HtmlElement) -> None:
     """Emphasis without the punctuation at its edges where letters touch it, which CommonMark reads as no emphasis."""
-    for marked in list(body.iter("strong", "b", "em", "i")):
+    for marked in list(body.iter("strong", "b", "em", "i", "s", "del", "strike")):
+        if not WORD.search(said(marked)) and marked.find(".//img") is None:
+            _unmark(marked)  # a point or a space alone
+            continue
         around, before, text, tail = marked.getparent(), marked.getprevious(), marked.text or "", marked.tail or ""
         inner = OUTER.fullmatch(text)
         if len(marked) or inner is None:
@@ -154,7 +157,7 @@ def _find_pictures(body: HtmlElement) -> None:
         picture.set("src", real[0])
         link = next((above for above in islice(picture.iterancestors(), MOST_AROUND) if above.tag == "a"), None)
         if link is not None and not said(link):
-            link.drop_tag()
+            _unmark(link)
         elif link is not None:
             picture.drop_tree()  # which keeps what follows it
             picture.tail = None
@@ -164,13 +167,22 @@ def _find_pictures(body: HtmlElement) -> None:
 def _free_links(body: HtmlElement, page: str) -> None:
     """Links within the page become text: they lead nowhere from a text that stands alone. Others stay on one line."""
     for link in list(body.iter("a")):
-        if not WORD.search(said(link)) and link.find(".//img") is None:
-            link.drop_tree()  # the sign beside a heading that links to itself
-            continue
         address, mark, _ = (link.get("href") or "").strip().partition("#")
+        if not WORD.search(said(link)) and link.find(".//img") is None:
+            if mark and said(link):
+                link.drop_tree()  # the sign beside a heading that links to itself
+            else:
+                _unmark(link)  # a space or a hyphen between two words
+            continue
         if (mark and address in ("", page)) or re.sub(r"[\x00-\x20]", "", address).lower().startswith(RUNS):
-            link.drop_tag()
+            _unmark(link)
             continue
         for line_break in list(link.iter("br")):
             line_break.tail = f" {line_break.tail or ''}"
             line_break.drop_tree()
+
+
+def _unmark(element: HtmlElement) -> None:
+    """Make an inline element one that says nothing; to take it out would cost time with each that stands beside it."""
+    element.tag = "span"
+    element.attrib.clear()
