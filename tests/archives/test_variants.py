@@ -13,7 +13,7 @@ from archive_samples import MEDIUM_POST, URN, Files, as_folder, as_zip, node, sc
 from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, format_of, items_of
 from llm_twin.documents import Author, Document
-from llm_twin.errors import UsageError
+from llm_twin.errors import Reason, UsageError
 
 ADA = Author.named("Ada Example")
 HEX = "0123456789abcdef" * 2
@@ -109,6 +109,17 @@ def test_what_a_story_embeds_stays_as_a_link(tmp_path: Path) -> None:
     assert "![A loaf](https://cdn-images-1.medium.com/1.jpeg)" in text
     assert "The oven" in text
     assert "Mine" in text
+
+
+def test_a_story_whose_file_is_cut_off_is_not_stored(tmp_path: Path) -> None:
+    name = "2024-05-01_Bread-0123456789ab.html"
+    (tmp_path / "posts").mkdir()
+    (tmp_path / "posts" / name).write_text(MEDIUM_POST[: MEDIUM_POST.index("Oven")])
+    with Archive(tmp_path) as archive:
+        (item,) = items_of(archive, format_of(archive), Wanted(ADA))
+    assert isinstance(item, Broken)
+    assert (item.where, item.error.reason) == (f"posts/{name}", Reason.BAD_DATA)
+    assert "ends in the middle of its post" in item.error.detail
 
 
 # --- X ---

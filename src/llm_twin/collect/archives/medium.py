@@ -51,7 +51,10 @@ def _is_post(archive: Archive, path: str) -> bool:
 
 
 def _post(archive: Archive, path: str, wanted: Wanted) -> Item:
-    page = body_of(archive.read(path))
+    source = archive.read(path)
+    if "</article>" not in source:
+        raise Permanent(Reason.BAD_DATA, "the file ends in the middle of its post; unpack or export it again")
+    page = body_of(source)
     entry = next(iter(select(page, f"//article[{has_class('h-entry')}]")), page)
     contents = select(entry, f".//*[@data-field='body' or {has_class('e-content')}]")
     if not contents:
