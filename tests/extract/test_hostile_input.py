@@ -61,6 +61,12 @@ HOSTILE = {
     "a canonical link of a megabyte": "b'<link rel=canonical href=\"/' + b'a' * 1_000_000 + b'\"><p>x'",
     "marks of Markdown": "b'<p>' + b'*_`[](<>)#~|\\\\!' * 70_000",
     "open brackets": "b'<p>' + b'[' * 100_000 + b'(' * 100_000",
+    "pictures for pages without scripts": "b'<p>x<div>' + b'<noscript><img src=/x.jpg alt=x></noscript>' * 20_000",
+    "links within one paragraph": "b'<p>' + b'word <a href=#s>see there</a> ' * 20_000",
+    "thousands of notes": (
+        "b''.join(b'<p>A sentence of the text<a id=r%d href=#n%d>%d</a>.' % (i, i, i) for i in range(20_000)) + b'<ol>'"
+        " + b''.join(b'<li id=n%d><a href=#r%d>^</a> A note on it.' % (i, i) for i in range(20_000))"
+    ),
     "a lie about the encoding": "b'<meta charset=utf-16><p>' + 'Gr\\u00fc\\u00dfe '.encode('latin-1') * 100_000",
     "bytes of no encoding": "b'<meta charset=hex><p>' + bytes(range(128, 256)) * 10_000",
 }

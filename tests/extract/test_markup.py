@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from llm_twin.collect.extract import extract
@@ -324,17 +322,3 @@ def test_a_summary_that_holds_a_heading_is_no_emphasis() -> None:
     html = f"<details open><summary><section><h4>Turn the valve</h4></section></summary><p>{STORY[0]} So.</p></details>"
     found = markdown(html)
     assert "\n#### Turn the valve\n" in found and "**" not in found
-
-
-@pytest.mark.parametrize(
-    "html",
-    [
-        "<noscript><img src=/x.jpg alt=x></noscript>" * 3_000,
-        f"<p>{'word <a href=#s>see there</a> ' * 3_000}</p><p>{'a <b>.</b> ' * 3_000}</p>",
-    ],
-    ids=["fallbacks", "links"],
-)
-def test_what_one_element_holds_by_the_thousand_takes_no_longer_than_its_length(html: str) -> None:
-    started = time.process_time()
-    assert STORY[0] in markdown(f"<div>{html}</div>")
-    assert time.process_time() - started < 1.5

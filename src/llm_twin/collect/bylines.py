@@ -281,7 +281,7 @@ def _elsewhere(tree: HtmlElement, known: Names) -> list[str]:
 def _signed(tree: HtmlElement, known: Names) -> list[str]:
     """The name in a line of its own that begins with `By` or the like, where the page has but one such line."""
     path = (
-        "//body//text()[string-length(.) < 120 and (starts-with(normalize-space(.), 'By') or "
+        "//body/descendant::text()[string-length(.) < 120 and (starts-with(normalize-space(.), 'By') or "
         "starts-with(normalize-space(.), 'by ') or contains(., 'ritten by') or contains(., 'rticle by') or "
         "starts-with(normalize-space(.), 'Author'))]"
     )
@@ -314,7 +314,7 @@ def _unmarked(tree: HtmlElement, runs: list[Run]) -> list[str]:
         ):
             continue
         if tree.xpath(
-            "//body//img[contains(@alt, $name)] | //body//text()[starts-with(normalize-space(.), $is) or "
+            "//body//img[contains(@alt, $name)] | //body/descendant::text()[starts-with(normalize-space(.), $is) or "
             "starts-with(normalize-space(.), $first)]",
             name=run.text,
             **{"is": f"{run.text} is ", "first": f"{words[0]} is "},

@@ -186,7 +186,7 @@ def _shown(judgement: Judgement) -> list[Block]:
     """
     blocks, kept = judgement.outline.blocks, judgement.kept
     groups: dict[HtmlElement, bool] = {}  # rows and lists, and whether something of them is kept
-    for block, keep in zip(blocks, kept, strict=True):
+    for block, keep in zip(blocks, kept, strict=True) if judgement.outline.signs else ():
         for above in block.owner.iterancestors():
             if above.tag in GROUPS:
                 groups[above] = keep or groups.get(above, False)

@@ -34,6 +34,8 @@ def show_fallbacks(body: HtmlElement) -> None:
 
 def pictures_of(outline: Outline, kept: Sequence[bool]) -> tuple[list[HtmlElement], list[Block]]:
     """The pictures inside kept blocks and between two of them, and the captions of those, kept or not."""
+    if not outline.pictures:
+        return [], []
     captions = {
         index: figure for index, block in enumerate(outline.blocks) if (figure := _captioned(block)) is not None
     }
