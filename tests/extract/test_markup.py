@@ -322,3 +322,8 @@ def test_a_summary_that_holds_a_heading_is_no_emphasis() -> None:
     html = f"<details open><summary><section><h4>Turn the valve</h4></section></summary><p>{STORY[0]} So.</p></details>"
     found = markdown(html)
     assert "\n#### Turn the valve\n" in found and "**" not in found
+
+
+@pytest.mark.parametrize("icon", ["\ue0f0", "\ue0f1", "&#xe0f0;", "&#57585;"])
+def test_an_icon_of_a_font_becomes_no_mark(icon: str) -> None:
+    assert f"\n{STORY[0]} So.\n" in markdown(f"<p>{STORY[0]} So.{icon}</p>")

@@ -158,7 +158,8 @@ def _searched(tree: HtmlElement, url: str) -> datetime | None:
     """
     if found := _found_by_htmldate(tree, url):
         return found
-    lines = select(tree, f"//body/descendant::text()[string-length(.) < {SHORT} and not(parent::script or parent::style)]")
+    short = f"string-length(.) < {SHORT} and not(parent::script or parent::style)"
+    lines = select(tree, f"//body/descendant::text()[{short}]")
     days = {day[0] for line in lines for day in [WRITTEN.search(str(line))] if day and not UPDATED.search(str(line))}
     return parsed(days.pop()) if len(days) == 1 else None
 

@@ -33,9 +33,11 @@ NO_LANGUAGE = {
 }
 IN_CODE = ("button", "script", "style", "svg", "select", "textarea", "noscript", "template")  # that are no code
 LINE_CELLS = ("blob-code", "js-file-line", "hljs-ln-code", "crayon-code", "rouge-code")  # classes of cells with code
-UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what no tree may hold
+# What no tree may hold, and two private characters that stand in for others until all is Markdown.
+UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ue0ef\ue0f2-\ufffd\U00010000-\U0010ffff]")
 UNWRITABLE_REFERENCE = re.compile(
-    r"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01]|6553[45])(?!\d)|x0*(?:[0-8bcef]|1[\da-f]|fff[ef])(?![\da-f]));?", re.I
+    r"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01]|6553[45]|5758[45])(?!\d)|x0*(?:[0-8bcef]|1[\da-f]|fff[ef]|e0f[01])(?![\da-f]));?",
+    re.I,
 )
 GUTTER_CELL = "td[contains(@class, 'gutter') or contains(@class, 'lineno') or descendant::span[@class='lnt']]"
 GUTTERS = (
