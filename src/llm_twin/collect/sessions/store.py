@@ -176,7 +176,7 @@ class Sessions:
 
         whose = str(self._home.absolute())
         try:
-            found = keyring.get_password(SERVICE, whose)
+            found: str | None = keyring.get_password(SERVICE, whose)
             if found is None and make:
                 found = Fernet.generate_key().decode()
                 keyring.set_password(SERVICE, whose, found)
