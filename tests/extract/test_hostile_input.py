@@ -91,6 +91,7 @@ LARGEST = {
     "50 MB of paragraphs": "b'<p>Words of a paragraph.</p>' * 1_800_000",
     "50 MB in one paragraph": "b'<p>' + b'Words that go on and on, as they do. ' * 1_400_000",
     "ten million open brackets": "b'<' * 10_000_000",
+    "a paragraph of words in bold": "b'<p>' + b'word <strong>bold</strong> word. ' * 49_000",
     "10 MB of code": "b'<pre>' + b'x = 1\\n' * 1_600_000",
 }
 MEASURED = (

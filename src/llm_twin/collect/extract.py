@@ -19,7 +19,7 @@ from pydantic import Field
 
 from llm_twin.collect.content import content_of
 from llm_twin.collect.extract_metadata import Metadata, read_metadata
-from llm_twin.collect.extract_trees import flatten_code, has_class, parse, select
+from llm_twin.collect.extract_trees import flatten_code, has_class, parse, select, spread
 from llm_twin.collect.formulas import write_formulas
 from llm_twin.collect.language import language_for
 from llm_twin.collect.markdown import markdown_of, plain_of
@@ -110,12 +110,13 @@ def _extract(html: str, url: str, with_text: bool = True) -> Extraction:
     tree = parse(html)
     if tree is None:
         return Extraction(text="", markdown="")
-    _alive = list(tree.iter())  # kept: lxml would make each of them again wherever one is touched
+    alive = list(tree.iter())  # kept: lxml would make each of them again wherever one is touched
     found = read_metadata(tree, url)
     markdown = text = ""
     if with_text:
         base = _base(tree, url)
         flatten_code(tree)
+        spread(alive)
         write_formulas(tree)
         marked = marked_text(tree, base) if found.kind == "post" else None
         markdown, text = marked or content_of(tree, found.title, found.article_body or "", base) or ("", "")

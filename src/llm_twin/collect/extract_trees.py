@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
+from llm_twin.collect.content_blocks import INLINE
 from llm_twin.collect.tame import bounded, tame
 
 if TYPE_CHECKING:
@@ -18,19 +20,9 @@ LANGUAGE_CLASS = re.compile(
     r"|(?:^|\s)([\w+#.]{1,20})\s+hljs(?![\w-])"
 )
 WRAPPER = re.compile(r"highlight|(?:^|\s)language-")
-NO_LANGUAGE = {
-    "hljs",
-    "highlight",
-    "plaintext",
-    "text",
-    "txt",
-    "plain",
-    "none",
-    "nohighlight",
-    "default",
-    "undefined",
-    "linenums",
-}
+NO_LANGUAGE = {"plaintext", "text", "txt", "plain", "none", "nohighlight", "default", "undefined", "linenums"}
+NO_LANGUAGE |= {"hljs", "highlight"}  # what has these classes alone says none
+MOST_BESIDE = 5_000  # inline elements in one; no paragraph that somebody reads has as many
 IN_CODE = ("button", "script", "style", "svg", "select", "textarea", "noscript", "template")  # that are no code
 LINE_CELLS = ("blob-code", "js-file-line", "hljs-ln-code", "crayon-code", "rouge-code")  # classes of cells with code
 # What no tree may hold, and two private characters that stand in for others until all is Markdown.
@@ -58,6 +50,20 @@ def parse(html: str) -> HtmlElement | None:
         return document_fromstring(_writable(tame(bounded(html))).encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, ValueError):
         return None
+
+
+def spread(elements: Iterable[HtmlElement]) -> None:
+    """Make several paragraphs of thousands of inline elements: converting one takes the square of how many it has."""
+    for element in [element for element in elements if len(element) > MOST_BESIDE]:
+        held: HtmlElement | None = None
+        for child in list(element):
+            if child.tag not in INLINE:
+                held = None
+                continue
+            if held is None or len(held) >= MOST_BESIDE:
+                held = element.makeelement("div")
+                child.addprevious(held)
+            held.append(child)
 
 
 def _writable(source: str) -> str:
