@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llm_twin.collect.content_blocks import INLINE, UNREAD, Block, Outline, folded, outline_of, unread
+from llm_twin.collect.content_blocks import INLINE, UNREAD, Block, Outline, folded, kind_of, outline_of, unread
 from llm_twin.collect.content_markup import mend
 from llm_twin.collect.content_notes import indented
 from llm_twin.collect.content_pictures import pictures_of, show_fallbacks
@@ -90,7 +90,7 @@ def judge(outline: Outline, title: str, article_body: str) -> Judgement | None:
         return None
     alone = likelihoods(features(outline, title, article_body))
     drawn = _together(outline, alone)
-    kept = _untitled(outline.blocks, _once(outline.blocks, _likely(outline.blocks, drawn)), title)
+    kept = _untitled(outline.blocks, _once(outline, _likely(outline.blocks, drawn)), title)
     return Judgement(outline, alone.tolist(), drawn.tolist(), kept) if any(kept) else None
 
 
@@ -142,7 +142,7 @@ def _together(outline: Outline, chances: NDArray[np.float64]) -> NDArray[np.floa
     return drawn
 
 
-def _once(blocks: Sequence[Block], kept: list[bool]) -> list[bool]:
+def _once(outline: Outline, kept: list[bool]) -> list[bool]:
     """Without copies of what was said before: pages carry their text once more for small screens or printing.
 
     A chorus, or a line that a changelog has for each version, is none: it stands where the first one stands, or is
@@ -150,33 +150,27 @@ def _once(blocks: Sequence[Block], kept: list[bool]) -> list[bool]:
     """
     first: dict[str, Block] = {}
     run: list[int] = []  # of blocks that were said before, from one on that is long enough to be told
-    for index, block in enumerate(blocks):
+    for index, block in enumerate(outline.blocks):
         if not kept[index] or block.owner.tag in ("pre", *CELLS):
             continue
         text = "".join(block.words)
         if text in first and (run or len(block.words) >= FEW):
             run.append(index)
             continue
-        _drop_copy(run, blocks, first, kept)
+        _drop_copy(run, outline, first, kept)
         run = []
         first.setdefault(text, block)
-    _drop_copy(run, blocks, first, kept)
+    _drop_copy(run, outline, first, kept)
     return kept
 
 
-def _drop_copy(run: list[int], blocks: Sequence[Block], first: dict[str, Block], kept: list[bool]) -> None:
-    pairs = [(blocks[index].owner, first["".join(blocks[index].words)].owner) for index in run]
-    alike = all(_kind(one) == _kind(other) for one, other in pairs)
-    beside = all(one.getparent() is other.getparent() for one, other in pairs)
+def _drop_copy(run: list[int], outline: Outline, first: dict[str, Block], kept: list[bool]) -> None:
+    pairs = [(block := outline.blocks[index], first["".join(block.words)]) for index in run]
+    alike = all(kind_of(outline, one.at) == kind_of(outline, other.at) for one, other in pairs)
+    beside = all(one.owner.getparent() is other.owner.getparent() for one, other in pairs)
     if not (alike and (beside or len(run) < COPY)):
         for index in run:
             kept[index] = False
-
-
-def _kind(element: HtmlElement) -> tuple[object, ...]:
-    """What elements that are built alike have in common."""
-    above = element.getparent()
-    return element.tag, element.get("class"), *((above.tag, above.get("class")) if above is not None else ())
 
 
 def _shown(judgement: Judgement) -> list[Block]:

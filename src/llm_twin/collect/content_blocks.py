@@ -130,6 +130,12 @@ def outline_of(body: HtmlElement) -> Outline:
     return outline
 
 
+def kind_of(outline: Outline, at: int) -> tuple[object, ...]:
+    """What elements that are built alike have in common; `at`: the number of one."""
+    own, above = outline.elements[at], outline.elements[outline.parents[at]]
+    return own.tag, own.get("class"), above.tag, above.get("class")
+
+
 def folded(text: str) -> str:
     """The letters and digits of a text alone, in lower case."""
     return "".join(WORD.findall(text.lower()))

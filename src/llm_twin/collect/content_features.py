@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from llm_twin.collect.content_blocks import Outline, folded
+from llm_twin.collect.content_blocks import Outline, folded, kind_of
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -120,7 +120,7 @@ def features(outline: Outline, title: str, article_body: str) -> NDArray[np.floa
     where = np.arange(count)
     in_best = (start[best] <= where) & (where < end[best])
     kinds: dict[tuple[object, ...], int] = {}
-    kind = np.array([kinds.setdefault(_kind(outline, at), len(kinds)) for at in owner.tolist()])
+    kind = np.array([kinds.setdefault(kind_of(outline, at), len(kinds)) for at in owner.tolist()])
     columns = _own(outline, sums, texts, commas, title, article_body)
     columns += _place(outline, sums, best, in_best, [name[2] for name in names])
     of_kind, of_kind_words = np.bincount(kind), np.bincount(kind, words)
@@ -151,12 +151,6 @@ def hidden(element: HtmlElement) -> bool:
     """Whether an element says that it is not shown."""
     style = element.get("style", "")[:SEEN].replace(" ", "").lower()
     return "hidden" in element.attrib or "display:none" in style or "visibility:hidden" in style
-
-
-def _kind(outline: Outline, at: int) -> tuple[object, ...]:
-    """What blocks that are built alike have in common."""
-    own, above = outline.elements[at], outline.elements[outline.parents[at]]
-    return own.tag, own.get("class"), above.tag, above.get("class")
 
 
 def _best_container(sums: _Sums, characters: Floats, commas: Floats) -> int:
