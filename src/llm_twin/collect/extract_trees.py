@@ -22,7 +22,7 @@ LANGUAGE_CLASS = re.compile(
 WRAPPER = re.compile(r"highlight|(?:^|\s)language-")
 NO_LANGUAGE = {"plaintext", "text", "txt", "plain", "none", "nohighlight", "default", "undefined", "linenums"}
 NO_LANGUAGE |= {"hljs", "highlight"}  # what has these classes alone says none
-MOST_BESIDE = 5_000  # inline elements in one; no paragraph that somebody reads has as many
+MOST_BESIDE = 1_000  # inline elements in one; no paragraph that somebody reads has as many
 IN_CODE = ("button", "script", "style", "svg", "select", "textarea", "noscript", "template")  # that are no code
 LINE_CELLS = ("blob-code", "js-file-line", "hljs-ln-code", "crayon-code", "rouge-code")  # classes of cells with code
 # What no tree may hold, and two private characters that stand in for others until all is Markdown.
