@@ -97,7 +97,10 @@ LARGEST = {
 MEASURED = (
     CHILD.replace("import resource, sys", "import resource, sys, time").replace(
         "for source in sys.argv[1:]:",
-        "started = time.process_time()\nfor source in sys.argv[1:]:",
+        "from llm_twin.collect.extract import extract\n"
+        "extract(b'<p>A page for which all is imported.</p>', '')\n"
+        "started = time.process_time()\n"
+        "for source in sys.argv[1:]:",
     )
     + """
 # Not ru_maxrss, which begins with what the process that started this one had.

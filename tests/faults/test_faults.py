@@ -63,7 +63,7 @@ def test_it_ends_in_one_outcome_as_the_docs_say(fault: Fault, tmp_path: Path) ->
 def test_in_one_run_each_ends_as_it_does_alone(tmp_path: Path) -> None:
     faults = [fault for fault in FAULTS if not fault.proxied]
     started = time.monotonic()
-    report, _ = together(faults, tmp_path, concurrency=32, retries=1, timeout=4)
+    report, _ = together(faults, tmp_path, concurrency=32, retries=1, timeout=10)
     assert time.monotonic() - started < BUSY * 15
     assert {fault.name: ending(outcome_of(fault, report)) for fault in faults} == {
         fault.name: fault.ends for fault in faults

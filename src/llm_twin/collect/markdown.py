@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from html_to_markdown import ConversionOptions
 
 
+FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 # A placeholder that a script would fill in, or a megabyte of letters.
 INLINE_PICTURE = re.compile(r"""<img\b[^<>]{0,1000}?\ssrc=["']data:[^<>]*>""", re.I)
 
@@ -55,7 +56,7 @@ def spaced(markdown: str) -> str:
         before = lines[-1] if lines else ""
         if fence:
             fence = "" if line.strip() == fence else fence
-        elif match := re.match(r"\s*(`{3,}|~{3,})", line):
+        elif match := FENCE.match(line):
             fence = match[1]
         elif not line.strip() and not before.strip():
             continue
@@ -72,7 +73,7 @@ def counted(markdown: str) -> str:
     for line in markdown.split("\n"):
         if fence:
             fence = "" if line.strip() == fence else fence
-        elif match := re.match(r"\s*(`{3,}|~{3,})", line):
+        elif match := FENCE.match(line):
             fence = match[1]
         elif "\\" in line[:11]:
             line = re.sub(r"^(\d{1,9})?\\([.)]|[-+](?= ))(?=\s)", r"\1\2", line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 MOST_CHARACTERS = 3_000_000  # of a page that are read; the largest of 881 real ones has two million
-MOST_TAGS = 100_000  # opening and closing ones; of 881 real pages the largest has a fifth of that
+MOST_TAGS = 80_000  # opening and closing ones; of 881 real pages the largest has a quarter of that
 LONG = 2000  # characters of a tag
 LONG_TAG = re.compile(rf"<([A-Za-z][\w:-]{{0,40}})([^<>]{{{LONG},}})")
 QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
