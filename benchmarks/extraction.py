@@ -290,7 +290,7 @@ def judge_by(folder: Path) -> Callable[[str, str], None]:
     """What makes our extraction judge a page by a forest that does not know its site, for the row that is held-out."""
     from fit_content_model import fold_of
 
-    from llm_twin.collect import content_model
+    from llm_twin.collect.reading import content_model
 
     shipped = content_model._shipped
     models = [folder / f"{fold}.json" for fold in range(sum(1 for _ in folder.glob("*.json")))]

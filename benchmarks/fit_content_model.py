@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fits the forest that tells a page's text from what surrounds it (src/llm_twin/collect/content_model.json).
+"""Fits the forest that tells a page's text from what surrounds it (src/llm_twin/collect/reading/content_model.json).
 
     pip install scikit-learn
     python benchmarks/fit_content_model.py PAGES OUTPUT.json
@@ -24,12 +24,12 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from llm_twin.collect.content_blocks import HEADINGS, WORD, Block, outline_of
-from llm_twin.collect.content_features import features
-from llm_twin.collect.content_model import LEAVES
-from llm_twin.collect.extract_metadata import read_metadata
-from llm_twin.collect.extract_trees import body_of, flatten_code, parse
-from llm_twin.collect.formulas import write_formulas
+from llm_twin.collect.reading.content_blocks import HEADINGS, WORD, Block, outline_of
+from llm_twin.collect.reading.content_features import features
+from llm_twin.collect.reading.content_model import LEAVES
+from llm_twin.collect.reading.formulas import write_formulas
+from llm_twin.collect.reading.metadata import read_metadata
+from llm_twin.collect.reading.trees import body_of, flatten_code, parse
 
 TREES, RATE = 100, 0.12
 SMALLEST_LEAF = 150  # blocks

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_twin.collect.walls import wall
+from llm_twin.collect.reading.walls import wall
 from llm_twin.collect.web import Page
 from llm_twin.documents import now
 from llm_twin.errors import Reason

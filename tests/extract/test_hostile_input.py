@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_twin.collect.extract import describe, extract
+from llm_twin.collect.reading.walls import wall
 from llm_twin.collect.sites.article import document_of
-from llm_twin.collect.walls import wall
 from llm_twin.collect.web import Page
 from llm_twin.documents import Author, Link, now
 from llm_twin.errors import Permanent

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_twin.collect.language import language_of
+from llm_twin.collect.reading.language import language_of
 
 TEXTS = {
     "en": "The valve had been stuck since the first frost, and nobody on the site knew which way it was meant to turn.",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_twin.collect.markdown import code_span, fenced, link
-from llm_twin.collect.markdown_marks import Mark, Span, styled
+from llm_twin.collect.reading.markdown import code_span, fenced, link
+from llm_twin.collect.reading.markdown_marks import Mark, Span, styled
 
 TARGETS = ("https://a.example/one", "https://b.example/(two) three")
 MARKS: tuple[Mark, ...] = ("link", "strong", "em", "code")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_twin.collect.languages import language_of
+from llm_twin.collect.repositories.languages import language_of
 from llm_twin.documents import Chunk, Document
 from llm_twin.features.chunk import Chunker, repository_of
 from llm_twin.features.syntax import GRAMMARS

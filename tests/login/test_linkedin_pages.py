@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from played import Run
 
-from llm_twin.collect.linkedin_posts import LAYOUTS
-from llm_twin.collect.linkedin_single import refuse_others
+from llm_twin.collect.linkedin.posts import LAYOUTS
+from llm_twin.collect.linkedin.single import refuse_others
 from llm_twin.documents import Author
 from llm_twin.errors import Permanent
 

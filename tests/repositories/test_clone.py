@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from llm_twin.collect import git
+from llm_twin.collect.repositories import git
 from llm_twin.collect.sites.repository import crawl
 from llm_twin.collect.web import Web
 from llm_twin.documents import Author, Document, Link

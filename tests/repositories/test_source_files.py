@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_twin.collect.crawlers import crawler_for
-from llm_twin.collect.languages import language_of
-from llm_twin.collect.licences import licence_of
-from llm_twin.collect.source_files import decode
-from llm_twin.collect.tree import tree
+from llm_twin.collect.repositories.languages import language_of
+from llm_twin.collect.repositories.licences import licence_of
+from llm_twin.collect.repositories.source_files import decode
+from llm_twin.collect.repositories.tree import tree
 
 MARKS = [b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"]
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_twin.collect.crawlers import parser_for
-from llm_twin.collect.medium_state import State, body
+from llm_twin.collect.medium.state import State, body
 from llm_twin.collect.web import Page
 from llm_twin.documents import Author, Document, Link, now
 from llm_twin.errors import Permanent, Reason

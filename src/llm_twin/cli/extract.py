@@ -83,7 +83,7 @@ def _plain(document: Document) -> str:
     """A document's text as a reader of the rendered Markdown sees it."""
     from markdown_it import MarkdownIt
 
-    from llm_twin.collect.markdown import plain_of
+    from llm_twin.collect.reading.markdown import plain_of
 
     if document.kind == "code":
         return document.text

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from llm_twin.collect.claims import Claims, Field
-from llm_twin.collect.content import LIKELY, judge
-from llm_twin.collect.content_blocks import outline_of
-from llm_twin.collect.content_features import AROUND
 from llm_twin.collect.extract import marked_text
-from llm_twin.collect.extract_metadata import read_metadata
-from llm_twin.collect.extract_trees import body_of, flatten_code, parse
-from llm_twin.collect.formulas import write_formulas
-from llm_twin.collect.language import language_of
+from llm_twin.collect.reading.claims import Claims, Field
+from llm_twin.collect.reading.content import LIKELY, judge
+from llm_twin.collect.reading.content_blocks import outline_of
+from llm_twin.collect.reading.content_features import AROUND
+from llm_twin.collect.reading.formulas import write_formulas
+from llm_twin.collect.reading.language import language_of
+from llm_twin.collect.reading.metadata import read_metadata
+from llm_twin.collect.reading.trees import body_of, flatten_code, parse
 from llm_twin.documents import Value
 
 if TYPE_CHECKING:

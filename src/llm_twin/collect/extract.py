@@ -1,8 +1,8 @@
 """HTML -> Markdown, plain text and metadata of the one article or post that a page shows.
 
-`extract(html, url)` is the door. The tree is parsed once; `content.py` cuts it down to the text and converts what is
-left. Where nothing is found, the page's own `<article>`, `<main>` or JSON-LD
-`articleBody` is used. Metadata: `extract_metadata.py`.
+`extract(html, url)` is the door, `reading/` what stands behind it. The tree is parsed once; `content.py` cuts it down to
+the text and converts what is left. Where nothing is found, the page's own `<article>`, `<main>` or JSON-LD
+`articleBody` is used. Metadata: `metadata.py`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from urllib.parse import urljoin
 
 from pydantic import Field
 
-from llm_twin.collect.content import content_of
-from llm_twin.collect.extract_metadata import Metadata, read_metadata
-from llm_twin.collect.extract_trees import flatten_code, has_class, parse, select, spread
-from llm_twin.collect.formulas import write_formulas
-from llm_twin.collect.language import language_for
-from llm_twin.collect.markdown import markdown_of, plain_of
-from llm_twin.collect.not_articles import not_article
 from llm_twin.collect.pages import Page
-from llm_twin.collect.walls import wall
+from llm_twin.collect.reading.content import content_of
+from llm_twin.collect.reading.formulas import write_formulas
+from llm_twin.collect.reading.language import language_for
+from llm_twin.collect.reading.markdown import markdown_of, plain_of
+from llm_twin.collect.reading.metadata import Metadata, read_metadata
+from llm_twin.collect.reading.not_articles import not_article
+from llm_twin.collect.reading.trees import flatten_code, has_class, parse, select, spread
+from llm_twin.collect.reading.walls import wall
 from llm_twin.documents import Value, now
 from llm_twin.errors import Reason
 

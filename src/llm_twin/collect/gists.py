@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit
 
-from llm_twin.collect.markdown import fenced
+from llm_twin.collect.reading.markdown import fenced
 from llm_twin.documents import Document
 from llm_twin.errors import LinkError
 

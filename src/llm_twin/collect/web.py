@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from llm_twin.collect import walls
 from llm_twin.collect.addresses import Resolver
 from llm_twin.collect.bodies import body_of
 from llm_twin.collect.browser import Browser
 from llm_twin.collect.pace import MAX_WAIT, OVERLOAD, Closed, Pace
 from llm_twin.collect.pages import REDIRECTS, Page, Shell, Unchanged, validators
+from llm_twin.collect.reading import walls
 from llm_twin.collect.robots import MAX_BYTES as ROBOTS_BYTES
 from llm_twin.collect.robots import Robots
 from llm_twin.collect.sessions.signed import Signed

@@ -16,8 +16,8 @@ from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attempt, made, reader
 from llm_twin.collect.archives.notes import MARKDOWN, platform_of
 from llm_twin.collect.archives.plain import body_of, day, inner
-from llm_twin.collect.extract_trees import flatten_code
-from llm_twin.collect.markdown import markdown_of
+from llm_twin.collect.reading.markdown import markdown_of
+from llm_twin.collect.reading.trees import flatten_code
 from llm_twin.errors import LinkError, Permanent, Reason
 from llm_twin.links import canonical, parse_link
 

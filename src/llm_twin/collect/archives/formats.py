@@ -19,8 +19,8 @@ from importlib import import_module
 from typing import Any, NamedTuple, ParamSpec
 
 from llm_twin.collect.archives.container import Archive
-from llm_twin.collect.language import language_of
-from llm_twin.collect.markdown import without_marks
+from llm_twin.collect.reading.language import language_of
+from llm_twin.collect.reading.markdown import without_marks
 from llm_twin.documents import Author, Document, Kind
 from llm_twin.errors import LinkError, Permanent, Reason, TwinError, UsageError
 from llm_twin.links import parse_link

@@ -15,8 +15,8 @@ from urllib.parse import unquote
 from llm_twin.collect.archives.container import Archive, encoding_of
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attempt, made, reader
 from llm_twin.collect.archives.plain import as_markdown, body_of, day, inner, limited, rows
-from llm_twin.collect.extract_trees import select
-from llm_twin.collect.markdown import markdown_of
+from llm_twin.collect.reading.markdown import markdown_of
+from llm_twin.collect.reading.trees import select
 from llm_twin.documents import digest
 from llm_twin.errors import Permanent
 

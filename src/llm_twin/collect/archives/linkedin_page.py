@@ -49,9 +49,9 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
 
 
 def _article(archive: Archive, path: str, url: str, handle: str, wanted: Wanted) -> Item:
-    from llm_twin.collect.linkedin_articles import article_link, own_article_of
+    from llm_twin.collect.linkedin.articles import article_link, own_article_of
     from llm_twin.collect.pages import Page
-    from llm_twin.collect.walls import wall
+    from llm_twin.collect.reading.walls import wall
 
     body = archive.read(path).encode("utf-8", "replace")
     page = Page(article_link(url), 200, {"content-type": "text/html; charset=utf-8"}, now(), body)
@@ -61,9 +61,9 @@ def _article(archive: Archive, path: str, url: str, handle: str, wanted: Wanted)
 
 
 def _posts(archive: Archive, path: str, url: str, handle: str, wanted: Wanted) -> Iterator[Item]:
-    from llm_twin.collect.linkedin_numbers import shares_in
-    from llm_twin.collect.linkedin_posts import parsed, posts_in
-    from llm_twin.collect.linkedin_single import single
+    from llm_twin.collect.linkedin.numbers import shares_in
+    from llm_twin.collect.linkedin.posts import parsed, posts_in
+    from llm_twin.collect.linkedin.single import single
 
     source = archive.read(path)
     posts, shares = posts_in(source), shares_in(source)

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Item, Left, Wanted, attempt, made, reader
 from llm_twin.collect.archives.plain import body_of, day, inner, words
-from llm_twin.collect.extract_trees import flatten_code, has_class, select
-from llm_twin.collect.markdown import markdown_of
+from llm_twin.collect.reading.markdown import markdown_of
+from llm_twin.collect.reading.trees import flatten_code, has_class, select
 from llm_twin.errors import Permanent, Reason
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from llm_twin.collect.archives.front_matter import split
 from llm_twin.collect.archives.plain import day, words
 from llm_twin.collect.archives.vaults import base_of, top_of
 from llm_twin.collect.crawlers import crawler_for
-from llm_twin.collect.markdown import link as markdown_link
+from llm_twin.collect.reading.markdown import link as markdown_link
 from llm_twin.errors import LinkError
 from llm_twin.links import domain_of
 

@@ -14,10 +14,10 @@ from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Item, Left, Wanted, attempt, made, reader
 from llm_twin.collect.archives.notes import headed
 from llm_twin.collect.archives.plain import body_of, day, inner
-from llm_twin.collect.dates import parsed
-from llm_twin.collect.extract_trees import flatten_code, has_class, select
-from llm_twin.collect.markdown import link as markdown_link
-from llm_twin.collect.markdown import markdown_of
+from llm_twin.collect.reading.dates import parsed
+from llm_twin.collect.reading.markdown import link as markdown_link
+from llm_twin.collect.reading.markdown import markdown_of
+from llm_twin.collect.reading.trees import flatten_code, has_class, select
 
 VERSION = "notion export 1"
 PAGE = re.compile(r"[ _-]?([0-9a-f]{32})\.(md|html)$")

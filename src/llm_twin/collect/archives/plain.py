@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-from llm_twin.collect.dates import moment
-from llm_twin.collect.markdown_marks import styled
-from llm_twin.collect.tame import tame
+from llm_twin.collect.reading.dates import moment
+from llm_twin.collect.reading.markdown_marks import styled
+from llm_twin.collect.reading.tame import tame
 from llm_twin.errors import Permanent, Reason
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attempt, made, reader
 from llm_twin.collect.archives.plain import CONTROLS, day, limited, rows
-from llm_twin.collect.markdown import markdown_of
+from llm_twin.collect.reading.markdown import markdown_of
+from llm_twin.collect.reading.tame import tame
 from llm_twin.collect.sites.substack import cleaned
-from llm_twin.collect.tame import tame
 from llm_twin.errors import LinkError, Permanent, Reason, UsageError
 
 VERSION = "substack export 1"

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from llm_twin.collect.extract_metadata import moment
+from llm_twin.collect.reading.metadata import moment
 from llm_twin.documents import now
 from llm_twin.errors import LinkError, Permanent
 from llm_twin.links import canonical, same_site

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from llm_twin.collect.discover.contents import content_of
 from llm_twin.collect.discover.found import Findings, Found, date_of, may_be_article, on_site
-from llm_twin.collect.extract_metadata import is_item, moment
+from llm_twin.collect.reading.metadata import is_item, moment
 from llm_twin.collect.web import Page, Web
 from llm_twin.errors import LinkError, Reason
 
@@ -48,8 +48,8 @@ class Listed(NamedTuple):
 
 def look(page: Page) -> Shown:
     """What a page says of itself: its own section's feed counts before the whole site's."""
-    from llm_twin.collect.extract_trees import parse
-    from llm_twin.collect.not_articles import not_article
+    from llm_twin.collect.reading.not_articles import not_article
+    from llm_twin.collect.reading.trees import parse
 
     tree = parse(page.text)
     if tree is None:
@@ -91,8 +91,8 @@ async def add_archive(page: Page, web: Web, findings: Findings, site: str) -> No
 
 def read_archive(page: Page, site: str) -> Listed:
     """The articles of `site` that a page lists: links that stand alike, three at least, outside of menus."""
-    from llm_twin.collect.extract_trees import parse
-    from llm_twin.collect.not_articles import content_tree
+    from llm_twin.collect.reading.not_articles import content_tree
+    from llm_twin.collect.reading.trees import parse
 
     tree = content_tree(page.text)
     if tree is None:
@@ -125,7 +125,7 @@ def _title(anchor: HtmlElement) -> str:
 
 def _date(anchor: HtmlElement, in_words: bool) -> datetime | None:
     """The date that stands in the anchor or in its entry: the nearest row, list item or article around it."""
-    from llm_twin.collect.dates import WRITTEN, parsed
+    from llm_twin.collect.reading.dates import WRITTEN, parsed
 
     row = next(anchor.iterancestors("li", "tr", "article", "dd", "dt", "section", "div", "p"), anchor)
     for time in row.iter("time"):

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal
 
 from llm_twin.collect.addresses import Resolver
 from llm_twin.collect.pages import Page
+from llm_twin.collect.reading.walls import login_path, wall
 from llm_twin.collect.sessions.chromium import cookies_of, opened
 from llm_twin.collect.sessions.cookies import Cookie
 from llm_twin.collect.sessions.sites import Site
-from llm_twin.collect.walls import login_path, wall
 from llm_twin.documents import now
 from llm_twin.errors import Permanent, Reason, Transient, UsageError
 from llm_twin.settings import Settings

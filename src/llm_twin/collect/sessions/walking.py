@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llm_twin.collect.reading.walls import CHALLENGE_HEADERS, login_path
 from llm_twin.collect.sessions.chromium import cookies_of, missing, opened
 from llm_twin.collect.sessions.signing_in import CHECKPOINT, captcha
 from llm_twin.collect.sessions.sites import Site, over
-from llm_twin.collect.walls import CHALLENGE_HEADERS, login_path
 from llm_twin.errors import ConfigError, Permanent, Reason, Transient
 from llm_twin.links import host_of
 

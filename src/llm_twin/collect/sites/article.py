@@ -9,9 +9,9 @@ from llm_twin.collect.crawlers import Parse, parser_for
 from llm_twin.collect.discover import content_of
 from llm_twin.collect.extract import Extraction, extract_page, next_to_nothing
 from llm_twin.collect.gists import with_gists
-from llm_twin.collect.language import language_for
 from llm_twin.collect.pages import Shell
-from llm_twin.collect.walls import wall
+from llm_twin.collect.reading.language import language_for
+from llm_twin.collect.reading.walls import wall
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import Document, Link
 from llm_twin.errors import Permanent, Reason

@@ -11,7 +11,7 @@ from llm_twin.collect.crawlers import crawler, expander
 from llm_twin.collect.discover import Findings, Found
 from llm_twin.collect.discover.api import entries
 from llm_twin.collect.discover.found import date_of
-from llm_twin.collect.hosting import GITHUB_PAGES
+from llm_twin.collect.repositories.hosting import GITHUB_PAGES
 from llm_twin.collect.web import Web
 from llm_twin.documents import Document, Link
 from llm_twin.errors import Permanent, Reason, Transient

@@ -24,8 +24,8 @@ def is_ours(path: str) -> bool:
 @crawler("linkedin", "linkedin.com", ".linkedin.com", path=is_ours)
 async def crawl(link: Link, web: Web) -> AsyncIterator[Document]:
     """The posts and articles of a profile, the newest `expand` or `TWIN_POSTS_PER_RUN`; one post; one article."""
-    from llm_twin.collect.linkedin_articles import article_at, article_link, own_article_of
-    from llm_twin.collect.linkedin_walk import post_at, posts_of
+    from llm_twin.collect.linkedin.articles import article_at, article_link, own_article_of
+    from llm_twin.collect.linkedin.walk import post_at, posts_of
 
     path = urlsplit(link.url).path
     if profile := PROFILE.match(path):

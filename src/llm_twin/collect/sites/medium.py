@@ -13,9 +13,9 @@ from llm_twin.collect.discover import Findings, add_site_sitemaps
 from llm_twin.collect.discover.feeds import read_feed
 from llm_twin.collect.extract import Extraction, describe, extract
 from llm_twin.collect.gists import with_gists
-from llm_twin.collect.markdown import without_marks
-from llm_twin.collect.medium_lists import add_shown, post_id, stories, without_source
-from llm_twin.collect.medium_state import RESPONSE_TO, VERSION, Entity, State, body, is_response, moment
+from llm_twin.collect.medium.lists import add_shown, post_id, stories, without_source
+from llm_twin.collect.medium.state import RESPONSE_TO, VERSION, Entity, State, body, is_response, moment
+from llm_twin.collect.reading.markdown import without_marks
 from llm_twin.collect.sites.article import document, read
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import Document, Link

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from llm_twin.collect.crawlers import crawler
-from llm_twin.collect.git import Clone, Entry, shallow_clone
-from llm_twin.collect.hosting import Place, ends_in_git, on_codeberg, on_github, on_gitlab
-from llm_twin.collect.languages import CODE
-from llm_twin.collect.licences import licence_of
-from llm_twin.collect.notebooks import fenced
-from llm_twin.collect.source_files import LeftOut, SourceFile, decode, path_of, read_source, unread_because
-from llm_twin.collect.tree import shown, tree
+from llm_twin.collect.repositories.git import Clone, Entry, shallow_clone
+from llm_twin.collect.repositories.hosting import Place, ends_in_git, on_codeberg, on_github, on_gitlab
+from llm_twin.collect.repositories.languages import CODE
+from llm_twin.collect.repositories.licences import licence_of
+from llm_twin.collect.repositories.notebooks import fenced
+from llm_twin.collect.repositories.source_files import LeftOut, SourceFile, decode, path_of, read_source, unread_because
+from llm_twin.collect.repositories.tree import shown, tree
 from llm_twin.collect.web import Web
 from llm_twin.documents import Document, Link
 from llm_twin.errors import Permanent, Reason

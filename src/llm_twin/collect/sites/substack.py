@@ -18,9 +18,9 @@ from llm_twin.collect.discover.api import answer, entries
 from llm_twin.collect.discover.feeds import add_feed
 from llm_twin.collect.discover.found import MOST, date_of
 from llm_twin.collect.extract import describe
-from llm_twin.collect.extract_metadata import moment
-from llm_twin.collect.extract_trees import has_class, select
-from llm_twin.collect.markdown import markdown_of, plain_of
+from llm_twin.collect.reading.markdown import markdown_of, plain_of
+from llm_twin.collect.reading.metadata import moment
+from llm_twin.collect.reading.trees import has_class, select
 from llm_twin.collect.sites.article import document, generic, read
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import Document, Link

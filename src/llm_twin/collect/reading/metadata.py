@@ -14,13 +14,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urljoin, urlsplit
 
-from llm_twin.collect.bylines import find_author
-from llm_twin.collect.claims import Claims
-from llm_twin.collect.dates import find_published
-from llm_twin.collect.dates import moment as moment  # the door for those that read dates elsewhere
-from llm_twin.collect.extract_trees import has_class, select
-from llm_twin.collect.near_heading import runs_near
-from llm_twin.collect.titles import MAX_TITLE, Names, find_title, fold
+from llm_twin.collect.reading.bylines import find_author
+from llm_twin.collect.reading.claims import Claims
+from llm_twin.collect.reading.dates import find_published
+from llm_twin.collect.reading.dates import moment as moment  # the door for those that read dates elsewhere
+from llm_twin.collect.reading.near_heading import runs_near
+from llm_twin.collect.reading.titles import MAX_TITLE, Names, find_title, fold
+from llm_twin.collect.reading.trees import has_class, select
 from llm_twin.errors import Permanent
 from llm_twin.links import parse_link, same_site
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from unicodedata import combining, normalize
 
-from llm_twin.collect.linkedin_numbers import SHARE, is_named, named
-from llm_twin.collect.linkedin_posts import Parsed, parsed, posted_by
+from llm_twin.collect.linkedin.numbers import SHARE, is_named, named
+from llm_twin.collect.linkedin.posts import Parsed, parsed, posted_by
 from llm_twin.documents import Author
 from llm_twin.errors import Permanent, Reason
 

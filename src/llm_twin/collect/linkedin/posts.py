@@ -17,8 +17,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 from llm_twin.collect.archives.formats import first_line
 from llm_twin.collect.archives.linkedin import post_link, published
 from llm_twin.collect.archives.plain import as_markdown, body_of
-from llm_twin.collect.extract_trees import has_class, select
-from llm_twin.collect.language import language_of
+from llm_twin.collect.reading.language import language_of
+from llm_twin.collect.reading.trees import has_class, select
 from llm_twin.documents import Author, Document, Raw
 
 if TYPE_CHECKING:

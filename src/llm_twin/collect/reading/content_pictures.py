@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
-from llm_twin.collect.content_blocks import HEADINGS, Block, Outline
+from llm_twin.collect.reading.content_blocks import HEADINGS, Block, Outline
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

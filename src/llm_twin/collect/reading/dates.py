@@ -6,9 +6,9 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from llm_twin.collect.claims import Claims
-from llm_twin.collect.extract_trees import has_class, select
-from llm_twin.collect.near_heading import Run
+from llm_twin.collect.reading.claims import Claims
+from llm_twin.collect.reading.near_heading import Run
+from llm_twin.collect.reading.trees import has_class, select
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from llm_twin.collect.claims import Claims
-from llm_twin.collect.dates import WRITTEN
-from llm_twin.collect.extract_trees import select
-from llm_twin.collect.near_heading import OTHERS, Run
-from llm_twin.collect.titles import Names, flat, fold
+from llm_twin.collect.reading.claims import Claims
+from llm_twin.collect.reading.dates import WRITTEN
+from llm_twin.collect.reading.near_heading import OTHERS, Run
+from llm_twin.collect.reading.titles import Names, flat, fold
+from llm_twin.collect.reading.trees import select
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

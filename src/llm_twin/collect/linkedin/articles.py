@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 from llm_twin.collect.archives.linkedin import published
 from llm_twin.collect.extract import describe, extract
-from llm_twin.collect.linkedin_kept import changed
-from llm_twin.collect.linkedin_posts import ARTICLE, OWNER
-from llm_twin.collect.linkedin_single import refuse_others
+from llm_twin.collect.linkedin.kept import changed
+from llm_twin.collect.linkedin.posts import ARTICLE, OWNER
+from llm_twin.collect.linkedin.single import refuse_others
 from llm_twin.collect.pages import Page
 from llm_twin.collect.sessions.sites import SITES
 from llm_twin.collect.sessions.walking import Walk, down, step, walk
@@ -106,7 +106,7 @@ def article_link(link: str) -> str:
 def own_article_of(page: Page, link: Link) -> Document:
     """The same as `article_of`, of a page that nobody has vouched for. Raises `Permanent`, also `(OTHER_AUTHOR)`."""
     from llm_twin.collect.archives.plain import body_of
-    from llm_twin.collect.extract_trees import select
+    from llm_twin.collect.reading.trees import select
 
     found = article_of(page, link)
     links = select(body_of(page.text), PROFILES)
@@ -122,7 +122,7 @@ def article_of(page: Page, link: Link) -> Document:
     from lxml.html import tostring
 
     from llm_twin.collect.archives.plain import body_of
-    from llm_twin.collect.extract_trees import select
+    from llm_twin.collect.reading.trees import select
 
     tree = body_of(page.text)
     for part in select(tree, "//code | //style | //header[not(ancestor::article)] | //nav | //aside"):

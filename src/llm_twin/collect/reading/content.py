@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llm_twin.collect.content_blocks import INLINE, UNREAD, Block, Outline, folded, kind_of, outline_of, unread
-from llm_twin.collect.content_markup import mend
-from llm_twin.collect.content_notes import indented
-from llm_twin.collect.content_pictures import pictures_of, show_fallbacks
-from llm_twin.collect.extract_trees import body_of
-from llm_twin.collect.formulas import literal, shield, unshield
-from llm_twin.collect.markdown import counted, markdown_of
+from llm_twin.collect.reading.content_blocks import INLINE, UNREAD, Block, Outline, folded, kind_of, outline_of, unread
+from llm_twin.collect.reading.content_markup import mend
+from llm_twin.collect.reading.content_notes import indented
+from llm_twin.collect.reading.content_pictures import pictures_of, show_fallbacks
+from llm_twin.collect.reading.formulas import literal, shield, unshield
+from llm_twin.collect.reading.markdown import counted, markdown_of
+from llm_twin.collect.reading.trees import body_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,8 +83,8 @@ class Judgement:
 
 def judge(outline: Outline, title: str, article_body: str) -> Judgement | None:
     """The blocks judged; None where there are too many, or none is likely."""
-    from llm_twin.collect.content_features import features
-    from llm_twin.collect.content_model import likelihoods
+    from llm_twin.collect.reading.content_features import features
+    from llm_twin.collect.reading.content_model import likelihoods
 
     if not outline.blocks or len(outline.blocks) > MAX_BLOCKS:
         return None
@@ -103,7 +103,7 @@ def _untitled(blocks: Sequence[Block], kept: list[bool], title: str) -> list[boo
 
 def _likely(blocks: Sequence[Block], drawn: NDArray[np.float64]) -> list[bool]:
     """Which blocks are kept: likely ones, and headings of sections that are."""
-    from llm_twin.collect.content_features import hidden
+    from llm_twin.collect.reading.content_features import hidden
 
     tags = [block.owner.tag for block in blocks]
     chances = [

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
-from llm_twin.collect.content_blocks import INLINE
-from llm_twin.collect.tame import bounded, tame
+from llm_twin.collect.reading.content_blocks import INLINE
+from llm_twin.collect.reading.tame import bounded, tame
 
 if TYPE_CHECKING:
     from lxml.etree import _Element

@@ -11,8 +11,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from llm_twin.collect.claims import Claims
-from llm_twin.collect.extract_trees import select
+from llm_twin.collect.reading.claims import Claims
+from llm_twin.collect.reading.trees import select
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

@@ -8,7 +8,7 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from llm_twin.collect.content_blocks import count_words
+from llm_twin.collect.reading.content_blocks import count_words
 from llm_twin.errors import Permanent, Reason
 from llm_twin.links import same_site
 

@@ -14,10 +14,10 @@ from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
-from llm_twin.collect.git import Entry
-from llm_twin.collect.languages import CODE, language_of
-from llm_twin.collect.licences import licence_of
-from llm_twin.collect.notebooks import BrokenNotebook, notebook_to_markdown
+from llm_twin.collect.repositories.git import Entry
+from llm_twin.collect.repositories.languages import CODE, language_of
+from llm_twin.collect.repositories.licences import licence_of
+from llm_twin.collect.repositories.notebooks import BrokenNotebook, notebook_to_markdown
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec

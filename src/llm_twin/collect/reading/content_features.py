@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from llm_twin.collect.content_blocks import Outline, folded, kind_of
+from llm_twin.collect.reading.content_blocks import Outline, folded, kind_of
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

@@ -10,8 +10,8 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from llm_twin.collect.content_blocks import INLINE, WORD
-from llm_twin.collect.content_notes import said, tie_notes
+from llm_twin.collect.reading.content_blocks import INLINE, WORD
+from llm_twin.collect.reading.content_notes import said, tie_notes
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement

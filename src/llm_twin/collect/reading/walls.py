@@ -13,8 +13,8 @@ from html import unescape
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from llm_twin.collect.missing_pages import says_missing
-from llm_twin.collect.tame import tame
+from llm_twin.collect.reading.missing_pages import says_missing
+from llm_twin.collect.reading.tame import tame
 from llm_twin.errors import Reason
 
 if TYPE_CHECKING:

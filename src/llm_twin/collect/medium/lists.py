@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from llm_twin.collect.discover.found import Findings, Found
-from llm_twin.collect.medium_state import State, is_response, moment
+from llm_twin.collect.medium.state import State, is_response, moment
 from llm_twin.collect.sessions.sites import SITES
 from llm_twin.collect.sessions.walking import down, no_browser, walk
 from llm_twin.errors import Permanent, Reason

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, cast
 
-from llm_twin.collect.content_blocks import count_words
-from llm_twin.collect.list_pages import HEADINGS, list_page, says_it_is_a_list, text_of
-from llm_twin.collect.missing_pages import line_says_missing
-from llm_twin.collect.tame import tame
-from llm_twin.collect.walls import asks_consent
+from llm_twin.collect.reading.content_blocks import count_words
+from llm_twin.collect.reading.list_pages import HEADINGS, list_page, says_it_is_a_list, text_of
+from llm_twin.collect.reading.missing_pages import line_says_missing
+from llm_twin.collect.reading.tame import tame
+from llm_twin.collect.reading.walls import asks_consent
 from llm_twin.errors import Reason
 
 if TYPE_CHECKING:

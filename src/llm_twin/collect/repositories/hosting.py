@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from llm_twin.collect.source_files import SourceFile
+from llm_twin.collect.repositories.source_files import SourceFile
 from llm_twin.links import canonical, host_of
 
 NAME = re.compile(r"\.?[\w-][\w.-]*", re.A)  # an owner, a group, a repository

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from llm_twin.collect.archives.linkedin import published
 from llm_twin.collect.discover.found import OLDEST
-from llm_twin.collect.linkedin_articles import article_at, article_link, listed
-from llm_twin.collect.linkedin_kept import ARCHIVE, changed
-from llm_twin.collect.linkedin_numbers import shares_in
-from llm_twin.collect.linkedin_posts import POST_URN, Parsed, parsed
-from llm_twin.collect.linkedin_single import single
+from llm_twin.collect.linkedin.articles import article_at, article_link, listed
+from llm_twin.collect.linkedin.kept import ARCHIVE, changed
+from llm_twin.collect.linkedin.numbers import shares_in
+from llm_twin.collect.linkedin.posts import POST_URN, Parsed, parsed
+from llm_twin.collect.linkedin.single import single
 from llm_twin.collect.sessions.sites import SITES, over
 from llm_twin.collect.sessions.walking import Walk, down, no_browser, walk
 from llm_twin.documents import Document, Link, now

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-from llm_twin.collect.markdown import code_span, link
+from llm_twin.collect.reading.markdown import code_span, link
 
 Mark = Literal["link", "strong", "em", "code"]
 DEPTH: dict[Mark, int] = {"link": 0, "strong": 1, "em": 2, "code": 3}  # which of two equal stretches is outside

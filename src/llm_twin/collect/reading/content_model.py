@@ -52,7 +52,7 @@ def forest(stored: dict[str, list[list[float]]]) -> Forest:
 
 @cache
 def _shipped() -> Forest:
-    return forest(json.loads(files("llm_twin.collect").joinpath("content_model.json").read_text("ascii")))
+    return forest(json.loads(files("llm_twin.collect.reading").joinpath("content_model.json").read_text("ascii")))
 
 
 def likelihoods(rows: NDArray[np.float32], judge: Forest | None = None) -> NDArray[np.float64]:

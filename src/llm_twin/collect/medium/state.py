@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from llm_twin.collect.markdown import fenced, link, quoted
-from llm_twin.collect.markdown_marks import Mark, Span, styled
+from llm_twin.collect.reading.markdown import fenced, link, quoted
+from llm_twin.collect.reading.markdown_marks import Mark, Span, styled
 
 VERSION = "medium 1"
 STATE = re.compile(r"window\.__APOLLO_STATE__\s*=\s*(?=\{)")

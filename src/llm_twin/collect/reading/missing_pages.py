@@ -58,9 +58,9 @@ def says_missing(title: str, source: str) -> str:
     headed = next((heading for heading in headings[:HEADINGS] if _is_phrase(heading)), "")
     if not titled and not headed:
         return ""
-    from llm_twin.collect.content_blocks import count_words
-    from llm_twin.collect.list_pages import sentences
-    from llm_twin.collect.not_articles import content_tree
+    from llm_twin.collect.reading.content_blocks import count_words
+    from llm_twin.collect.reading.list_pages import sentences
+    from llm_twin.collect.reading.not_articles import content_tree
 
     tree = content_tree(source)
     if tree is None:
