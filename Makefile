@@ -11,6 +11,8 @@ LOCKED := --universal --python-version 3.11 --quiet \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade
 COMPILE := $(BIN)/uv pip compile pyproject.toml --group dev $(LOCKED)
 EXTRA := import sys, tomllib; print(*tomllib.load(sys.stdin.buffer)["project"]["optional-dependencies"][sys.argv[1]], sep="\n")
+# Images often set it; the hundreds of processes that tests start would each compile all that they import.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup zenml browser demo test lock clean
 
