@@ -1,7 +1,7 @@
 """HTML -> Markdown, plain text and metadata of the one article or post that a page shows.
 
-`extract(html, url)` is the door, `reading/` what stands behind it. The tree is parsed once; `content.py` cuts it down to
-the text and converts what is left. Where nothing is found, the page's own `<article>`, `<main>` or JSON-LD
+`extract(html, url)` is the door, `reading/` what stands behind it. The tree is parsed once; `content.py` cuts it down
+to the text and converts what is left. Where nothing is found, the page's own `<article>`, `<main>` or JSON-LD
 `articleBody` is used. Metadata: `metadata.py`.
 """
 
