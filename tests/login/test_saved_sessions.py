@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from played import BLOG, HTML, LINKEDIN, Played, Run, cookie_txt, cookies_of, sent_to, shown
 
+from llm_twin.collect.sessions.sites import site_named
 from server import Answer, Request
 
 TOKEN, UID = "token-of-ada", "uid-of-ada"
@@ -342,6 +343,7 @@ def test_a_session_is_forgotten(twin: Run, sites: Played, cookies: Path, home: P
             ("https://ada:secret-of-ada@blog.example/login",),
             "https://***@blog.example/login: the link carries a user name",
         ),
+        (("127.0.0.1",), "127.0.0.1: no site to sign in to by https; give medium, linkedin or a host"),
         (("medium", "--username", " "), "--username needs a name"),
         (("medium", "--username", "ada"), "medium has no passwords: sign in in a window, twin login medium"),
         (("linkedin", "--username", "ada"), "no password: set TWIN_PASSWORD or TWIN_LINKEDIN_PASSWORD"),
@@ -361,3 +363,23 @@ def test_without_a_screen_there_is_no_window(twin: Run, sites: Played, monkeypat
     code, _, err = twin("login", "medium", "--quiet")
     assert code == 2
     assert "--import-cookies FILE" in err or "no browser here" in err
+
+
+@pytest.mark.parametrize("words", [("medium",), ("blog.example",), ("linkedin", "--username", "ada")])
+def test_without_playwright_it_says_what_to_install(
+    words: tuple[str, ...], twin: Run, sites: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("playwright", "playwright.async_api"):
+        monkeypatch.setitem(sys.modules, name, None)  # as where it is not installed
+    code, _, err = twin("login", *words, "--quiet")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "no browser here; pip install 'llm-twin[login]'" in err
+
+
+@pytest.mark.parametrize(
+    ("given", "page"),
+    [("ada.dev", "https://ada.dev/")]
+    + [(page.removeprefix("https://"), page) for page in ("https://ada.dev/wp-login.php", "https://ada.dev/in?next=1")],
+)
+def test_the_page_to_sign_in_on_is_opened_as_it_is_given(given: str, page: str) -> None:
+    assert site_named(given).login == page

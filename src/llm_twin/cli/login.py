@@ -75,14 +75,17 @@ def login_command(
     if not site and not status and not cookies:
         raise click.UsageError("sign in where? Give medium, linkedin or a host; --status shows where you are signed in")
     from llm_twin.collect.sessions import login
+    from llm_twin.collect.sessions.chromium import needed
     from llm_twin.collect.sessions.sites import site_named
 
     where = site_named(site) if site else None
     if where and username:
         login.has_form(where)
-    password = _password(where) if where and username else ""
     with opened(quiet=quiet) as twin:
         settings = twin.settings.model_copy(update={"home": twin.home})
+    if not (status or forget or cookies):
+        needed(settings)
+    password = _password(where) if where and username else ""
 
     def online(work: Callable[[Web], Coroutine[Any, Any, T]]) -> T:
         return _online(settings, work)

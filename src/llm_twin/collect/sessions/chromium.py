@@ -38,10 +38,15 @@ def missing(settings: Settings) -> str:
     return ""
 
 
-def found(settings: Settings) -> str:
-    """Where the Chromium is that would be opened. Raises `ConfigError` where there is none."""
+def needed(settings: Settings) -> None:
+    """Raises `ConfigError` where no browser can be opened."""
     if why := missing(settings):
         raise ConfigError(why)
+
+
+def found(settings: Settings) -> str:
+    """Where the Chromium is that would be opened. Raises `ConfigError` where there is none."""
+    needed(settings)
     if path := chromium_of(settings):
         return path
     from playwright.sync_api import sync_playwright
@@ -66,8 +71,7 @@ async def opened(
 
     Raises `ConfigError` where there is none, or no screen to open a window on.
     """
-    if why := missing(settings):
-        raise ConfigError(why)
+    needed(settings)
     from playwright.async_api import Error, async_playwright
 
     options: dict[str, Any] = {"no_viewport": True} if window else {"viewport": {"width": 1280, "height": 1600}}

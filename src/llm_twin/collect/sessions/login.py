@@ -123,11 +123,10 @@ async def _asked(session: Session, web: Web) -> tuple[Answer, str]:
 
 async def _shows_in_browser(session: Session, web: Web) -> Answer:
     """As `shows` does. Raises `LinkError`, `ConfigError`."""
-    from llm_twin.collect.sessions.chromium import missing, opened
+    from llm_twin.collect.sessions.chromium import needed, opened
     from llm_twin.collect.sessions.signing_in import shows
 
-    if why := missing(web.settings):
-        raise ConfigError(why)
+    needed(web.settings)
     from playwright.async_api import Error
 
     site = session.at

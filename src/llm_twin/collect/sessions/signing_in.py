@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from llm_twin.collect.addresses import Resolver
 from llm_twin.collect.pages import Page
 from llm_twin.collect.reading.walls import login_path, wall
-from llm_twin.collect.sessions.chromium import cookies_of, opened
+from llm_twin.collect.sessions.chromium import cookies_of, needed, opened
 from llm_twin.collect.sessions.cookies import Cookie
 from llm_twin.collect.sessions.sites import Site
 from llm_twin.documents import now
@@ -66,6 +66,7 @@ async def by_window(site: Site, settings: Settings, resolver: Resolver) -> tuple
 
     Raises `ConfigError` where no window can be opened, `UsageError` when it is closed before, or time is over.
     """
+    needed(settings)
     from playwright.async_api import Error
 
     found: tuple[Cookie, ...] = ()
@@ -96,8 +97,10 @@ async def by_form(
     """The site's cookies after its form was filled in, without a window, and whether they were checked.
 
     `code` asks for a second factor; without it, a site that wants one is an error. Raises `Permanent(BLOCKED)` for a
-    puzzle, `Permanent(LOGIN_REQUIRED)` where the site does not take what it was given, `Transient(TIMEOUT)`.
+    puzzle, `Permanent(LOGIN_REQUIRED)` where the site does not take what it was given, `Transient(TIMEOUT)`,
+    `ConfigError`.
     """
+    needed(settings)
     from playwright.async_api import Error
     from playwright.async_api import TimeoutError as TooSlow
 

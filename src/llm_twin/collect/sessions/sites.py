@@ -88,7 +88,7 @@ def site_named(name: str) -> Site:
     name = name.strip()
     if name.lower() in SITES:
         return SITES[name.lower()]
-    link = name if "://" in name else f"https://{name}/"
+    link = name if "://" in name else f"https://{name}" + "/" * (not set(name) & set("/?"))
     try:
         host = host_of(parse_link(link)).removeprefix("www.")
     except LinkError as error:
@@ -97,7 +97,8 @@ def site_named(name: str) -> Site:
     known = site_of(host)
     if known:
         return known
-    if "." not in host or urlsplit(link).scheme.lower() != "https":
+    address = host.replace(".", "").isdigit()  # no cookie is for one
+    if "." not in host or address or urlsplit(link).scheme.lower() != "https":
         raise UsageError(f"{name}: no site to sign in to by https; give medium, linkedin or a host such as ada.dev")
     return Site(host, (host,), link, "")
 

@@ -30,6 +30,7 @@ ERROR_SECONDS = 5.0  # to show that there is no page
 DATA = ("xhr", "fetch")
 MORE = "button.scaffold-finite-scroll__load-button"
 SCROLL = "window.scrollTo(0, document.documentElement.scrollHeight)"
+NO_BROWSER = "a browser has to be signed in for this: "
 GROWN = "before => document.documentElement.scrollHeight > before"
 
 
@@ -50,6 +51,8 @@ async def walk(site: Site, web: Web, url: str) -> AsyncIterator[Walk]:
     Raises `Permanent` for walls: `LOGIN_EXPIRED`, `BLOCKED`; the session is then used no more until it is renewed.
     `Transient(TIMEOUT)`, `Transient(UNREACHABLE)`; `Permanent(LOGIN_REQUIRED)` where no browser can be opened.
     """
+    if why := missing(web.settings):
+        raise Permanent(Reason.LOGIN_REQUIRED, NO_BROWSER + why)
     from playwright.async_api import Error
     from playwright.async_api import TimeoutError as TooSlow
 
@@ -72,7 +75,7 @@ async def walk(site: Site, web: Web, url: str) -> AsyncIterator[Walk]:
                 if session and not session.problem and site.signed_in(renewed):
                     web.save(session.model_copy(update={"cookies": site.own(renewed)}))
         except ConfigError as error:
-            raise Permanent(Reason.LOGIN_REQUIRED, f"a browser has to be signed in for this: {error}") from None
+            raise Permanent(Reason.LOGIN_REQUIRED, f"{NO_BROWSER}{error}") from None
         except TooSlow:
             raise Transient(Reason.TIMEOUT, f"{site.name} showed nothing within {limit:g} s") from None
         except Error as error:
