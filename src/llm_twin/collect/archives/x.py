@@ -23,7 +23,9 @@ HEAD = re.compile(rb"^[\s\xef\xbb\xbf]*window\.YTD\.(tweets?|community_tweets?|n
 POST = "https://x.com/i/status/"  # stays when the author takes another name
 # Where a long post is cut in the list of posts; addresses may follow.
 CUT = re.compile(r"(?:…|\.\.\.)(?:\s{0,9}https?://\S+)?(?:\s+https?://\S+)*\s*$")
+NAMES = re.compile(r"^(?:@\w+ )+")  # of those whom an answer goes to; its long form may lack them
 TAIL = 200  # characters within which it is cut
+AT_ONCE = 60  # seconds between a post and its long form, where no mark shows that it is cut
 KEY = 48  # characters by which a post and its long form are found together
 THREAD = 1000  # replies within each other, followed upwards
 
@@ -47,17 +49,20 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     for path in _files(archive, b"note_tweet"):
         yield from attempt(path, _read_notes, archive, path, notes)
     parents: dict[str, str] = {}  # every own post: what it answers, or nothing
+    first: dict[str, str] = {}  # later versions of edited posts, which answers may name
     latest: dict[str, int] = {}  # of posts that were edited
     for path in files:  # once for who answers whom, so that only threads are held
         try:
             for post in _posts(archive, path):
                 if not _is_repost(post):
                     parents[_id(post)] = _above(post)
-                if len(_versions(post)) > 1:
+                if later := _versions(post)[1:]:
+                    first |= dict.fromkeys(later, _id(post))
                     latest[_id(post)] = max(latest.get(_id(post), 0), _number(post))
         except LinkError:
             continue  # told when it is read again
     # An archive holds the author's posts alone: what answers one of them answers oneself.
+    parents = {name: first.get(above, above) for name, above in parents.items()}
     roots = {name: _root(name, parents) for name, above in parents.items() if above in parents and above}
     parents.clear()
     heads = set(roots.values())
@@ -197,22 +202,23 @@ def _text(post: Post, notes: dict[str, list[Post]]) -> str:
 
 
 def _note(post: Post, text: str, notes: dict[str, list[Post]]) -> Post | None:
-    """The long form of a post that is cut."""
-    at = max(len(text) - TAIL, 0)
+    """The long form of a post that is cut: one that begins as it does, the nearest in time."""
+    if not notes:
+        return None
+    at, written = max(len(text) - TAIL, 0), day(post.get("created_at"))
     cut = CUT.search(text[at:])
-    if not cut:
-        return None
-    beginning = " ".join(text[: at + cut.start()].split())
-    candidates = notes.get(_key(beginning), [])
-    fitting = [note for note in candidates if " ".join(str(note["core"]["text"]).split()).startswith(beginning)]
-    if not fitting:
-        return None
-    written = day(post.get("created_at"))
-    moments = [day(note.get("createdAt")) for note in fitting]
-    gaps = [abs((at - written).total_seconds()) if at and written else 0.0 for at in moments]
-    note = fitting[gaps.index(min(gaps))]
-    candidates.remove(note)
-    return note
+    beginning = " ".join(text[: at + cut.start() if cut else None].split())
+    for start in dict.fromkeys((beginning, NAMES.sub("", beginning))):
+        candidates = notes.get(_key(start), [])
+        gaps = {}
+        for index, note in enumerate(candidates):
+            moment = day(note.get("createdAt"))
+            gap = abs((moment - written).total_seconds()) if moment and written else 0.0
+            if " ".join(str(note["core"]["text"]).split()).startswith(start) and (cut or gap <= AT_ONCE):
+                gaps[index] = gap
+        if gaps:
+            return candidates.pop(min(gaps, key=gaps.__getitem__))
+    return None
 
 
 def _each(value: object, name: str) -> list[Post]:
