@@ -16,6 +16,8 @@ from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attempt, made, reader
 from llm_twin.collect.archives.notes import MARKDOWN, platform_of
 from llm_twin.collect.archives.plain import body_of, day, inner
+from llm_twin.collect.archives.short_codes import resolved
+from llm_twin.collect.reading.formulas import shield, unshield
 from llm_twin.collect.reading.markdown import markdown_of
 from llm_twin.collect.reading.trees import flatten_code
 from llm_twin.errors import LinkError, Permanent, Reason
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s>]")
 EXPORT = re.compile(rb"wordpress\.org/export/|tag:blogger\.com,1999:")
 ENTRIES = ("{*}item", "{*}entry")
-# Of WordPress's short codes those that stand around something; a gallery's pictures are not named.
-SHORT_CODE = re.compile(r"\[/?(?:caption|embed|gallery)\b[^\]]{0,500}\]")
 PARAGRAPH = re.compile(r"<p[\s>]", re.I)
 BLOCK = re.compile(r"\s*</?(?:div|h[1-6]|ul|ol|li|table|tr|td|blockquote|figure|section|hr)[\s>/]", re.I)
 PRE = re.compile(r"(<pre[\s>].*?</pre>)", re.S | re.I)
@@ -152,6 +152,8 @@ def _post(entry: _Element, where: str, wanted: Wanted) -> Item:
     if "://" not in link and wanted.site:
         link = urljoin(wanted.site, link)
     whole = _text(entry, "encoded", "content")
+    if _children(entry, "post_type"):  # feeds hold what a site has made of its posts
+        whole = resolved(whole)
     tree = _tree(whole or _text(entry, "description", "summary"))
     if _leads_on(tree, link):
         if wanted.stored(link):
@@ -165,7 +167,7 @@ def _post(entry: _Element, where: str, wanted: Wanted) -> Item:
         link,
         platform=platform_of(parse_link(link)),
         title=_plain(_text(entry, "title")),
-        text=markdown_of(inner(tree), link),
+        text=unshield(markdown_of(inner(tree), link)),
         published_at=day(_text(entry, "post_date_gmt")) or day(_text(entry, "pubDate", "published", "date", "updated")),
         tags=[_plain(tag) for tag in _tags(entry)],
         byline=_text(entry, "creator"),
@@ -228,14 +230,14 @@ def _plain(text: str) -> str:
 
 
 def _tree(html: str) -> HtmlElement:
-    """The text of an entry, without short codes and scripts."""
-    html = SHORT_CODE.sub("", html)
+    """The text of an entry, without scripts."""
     if not PARAGRAPH.search(html):
         html = _with_paragraphs(html)
     tree = body_of(html)
     for element in tree.xpath("//script | //style"):
         element.drop_tree()
     flatten_code(tree)
+    shield(tree)
     return tree
 
 
