@@ -14,6 +14,7 @@ POST = "https://ada.example/bread/"
 
 def text_of(folder: Path, body: str, more: str = "") -> str:
     """The text of a post of an export; `more` is XML of its item."""
+    folder.mkdir(exist_ok=True)
     item = wxr_item(POST, "publish", "post", body).replace("</item>", f"{more}</item>")
     with Twin(home=folder / "home") as twin:
         assert twin.import_archive(as_zip(folder / "a.zip", {"a.xml": wxr(item)}), "Ada Example").counts == {"new": 1}
@@ -59,3 +60,15 @@ SHORT_CODES = {
 def test_short_codes_become_what_they_stand_for_and_brackets_stay(tmp_path: Path, name: str) -> None:
     body, expected = SHORT_CODES[name]
     assert text_of(tmp_path, body) == expected
+
+
+def test_notes_that_the_editor_keeps_beside_a_post_are_its_notes(tmp_path: Path) -> None:
+    body = (
+        '<p>Old<sup data-fn="1a" class="fn"><a href="#1a" id="1a-link">1</a></sup>.</p><!-- wp:footnotes /--><p>So.</p>'
+    )
+    kept = (
+        "<wp:postmeta><wp:meta_key>footnotes</wp:meta_key><wp:meta_value><![CDATA[{}]]></wp:meta_value></wp:postmeta>"
+    )
+    notes = kept.format(r'[{"content":"Than \u003cem\u003ewheat\u003c/em\u003e.","id":"1a"}]')
+    assert text_of(tmp_path, body, notes) == "Old[^1].\n\nSo.\n\n[^1]: Than *wheat*."
+    assert "So." in text_of(tmp_path / "damaged", body, kept.format('[{"content":"Than'))

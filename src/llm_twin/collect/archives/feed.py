@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from html import escape
 from io import BufferedReader
+from json import loads
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -17,6 +19,7 @@ from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attemp
 from llm_twin.collect.archives.notes import MARKDOWN, platform_of
 from llm_twin.collect.archives.plain import body_of, day, inner
 from llm_twin.collect.archives.short_codes import resolved
+from llm_twin.collect.reading.content_notes import indented, tie_notes
 from llm_twin.collect.reading.formulas import shield, unshield
 from llm_twin.collect.reading.markdown import markdown_of
 from llm_twin.collect.reading.trees import flatten_code
@@ -153,7 +156,7 @@ def _post(entry: _Element, where: str, wanted: Wanted) -> Item:
         link = urljoin(wanted.site, link)
     whole = _text(entry, "encoded", "content")
     if _children(entry, "post_type"):  # feeds hold what a site has made of its posts
-        whole = resolved(whole)
+        whole = _with_notes(resolved(whole), entry)
     tree = _tree(whole or _text(entry, "description", "summary"))
     if _leads_on(tree, link):
         if wanted.stored(link):
@@ -167,13 +170,26 @@ def _post(entry: _Element, where: str, wanted: Wanted) -> Item:
         link,
         platform=platform_of(parse_link(link)),
         title=_plain(_text(entry, "title")),
-        text=unshield(markdown_of(inner(tree), link)),
+        text=indented(unshield(markdown_of(inner(tree), link))),
         published_at=day(_text(entry, "post_date_gmt")) or day(_text(entry, "pubDate", "published", "date", "updated")),
         tags=[_plain(tag) for tag in _tags(entry)],
         byline=_text(entry, "creator"),
         status=status if status not in ("publish", "live", "") else "",
         excerpt=None if whole else True,  # or it is all there is: a feed does not say which
     )
+
+
+def _with_notes(html: str, entry: _Element) -> str:
+    """A post with the notes that its editor keeps beside it (since WordPress 6.3)."""
+    for meta in _children(entry, "postmeta"):
+        if _text(meta, "meta_key") == "footnotes":
+            try:
+                kept = loads(_text(meta, "meta_value"))
+                notes = [f'<li class="footnote" id="{escape(note["id"])}">{note["content"]}</li>' for note in kept]
+            except (ValueError, KeyError, TypeError, RecursionError):
+                continue
+            return f'{html}<ol class="wp-block-footnotes">{"".join(notes)}</ol>'
+    return html
 
 
 def _kind(entry: _Element) -> str:
@@ -237,6 +253,8 @@ def _tree(html: str) -> HtmlElement:
     for element in tree.xpath("//script | //style"):
         element.drop_tree()
     flatten_code(tree)
+    if tree.find(".//ol[@class='wp-block-footnotes']") is not None:
+        tie_notes(tree)
     shield(tree)
     return tree
 
