@@ -199,6 +199,41 @@ def test_a_notion_export_in_a_zip_of_its_own_is_read_also_unpacked(tmp_path: Pat
     assert texts(read(as_folder(tmp_path / "unpacked", {part: inner}))) == expected
 
 
+@pytest.mark.parametrize(
+    ("head", "kept"),
+    [
+        ("TL;DR: we lost three percent.", "TL;DR: we lost three percent."),
+        ("Dear reader: this is it.\nDate: tomorrow.", "Dear reader: this is it.\nDate: tomorrow."),
+        ("Tags: rye\nNotes: Of what I saw.\nCreated: May 1, 2024 10:00 AM", "Notes: Of what I saw."),
+    ],
+)
+def test_of_what_looks_like_columns_of_notion_only_what_is_used_leaves_the_text(
+    tmp_path: Path, head: str, kept: str
+) -> None:
+    (page,) = read(as_folder(tmp_path / "export", {f"Bread {HEX}.md": f"# Bread\n\n{head}\n\nFlour.\n"}))
+    assert isinstance(page, Document)
+    assert page.text == f"{kept}\n\nFlour."
+    assert (page.published_at is not None) == (page.metadata.get("tags") == ["rye"]) == ("Tags" in head)
+
+
+def test_formulas_columns_and_hours_of_notions_html_are_kept_and_icons_left_out(tmp_path: Path) -> None:
+    formula = (
+        '<style>@import "katex"</style><span class="notion-text-equation-token"><span class="katex"><span class='
+        '"katex-mathml"><math><semantics><mi>E</mi><annotation encoding="application/x-tex">E=m_1</annotation>'
+        '</semantics></math></span><span class="katex-html">E=m1</span></span><span>&#65279;</span></span>'
+    )
+    page = (
+        '<html><body><article class="page"><h1 class="page-title">Bread</h1><table class="properties"><tbody><tr><th>'
+        "Created</th><td><time>@May 1, 2024 10:00 AM</time></td></tr><tr><th>Notes</th><td>Of what I saw</td></tr>"
+        f'</tbody></table><div class="page-body"><div><span class="icon">!</span></div><p>So {formula}.</p></div>'
+        "</article></body></html>"
+    )
+    (found,) = read(as_folder(tmp_path / "export", {f"Bread {HEX}.html": page}))
+    assert isinstance(found, Document)
+    assert found.text == "Notes: Of what I saw\n\nSo $E=m_1$."
+    assert f"{found.published_at:%Y-%m-%d %H:%M}" == "2024-05-01 10:00"
+
+
 def test_code_and_tables_of_notions_html_are_kept(tmp_path: Path) -> None:
     page = (
         '<html><body><article class="page sans"><header><h1 class="page-title">Bread</h1><table class="properties">'

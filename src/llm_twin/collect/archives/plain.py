@@ -7,10 +7,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from email.utils import parsedate_to_datetime, parsedate_tz
 from typing import TYPE_CHECKING, Any, TextIO
 
-from llm_twin.collect.reading.dates import moment
+from llm_twin.collect.reading.dates import WRITTEN, moment, parsed
 from llm_twin.collect.reading.markdown_marks import styled
 from llm_twin.collect.reading.tame import tame
 from llm_twin.errors import Permanent, Reason
@@ -27,6 +27,10 @@ CUT = "\0cut"  # no text holds a NUL
 BLOCK = 1 << 20  # characters read at a time
 HEADER_WITHIN = 20  # lines; some exports put notes before the header
 OLDEST = 1990
+LONGEST_DATE = 80  # characters
+BRACKETED = re.compile(r" \((?:([A-Z]{3,4}|[+-][\d:]+)|[^()]*)\)$")  # a zone, or what it is called
+CLOCK = re.compile(r"(?:,| at| um| à)? \d{1,2}:\d\d.*$")
+GMT = re.compile(r"\b(?:GMT|UTC)(?=[+-]\d)")  # which turns the sign around in POSIX, and in no date that people write
 
 
 def as_markdown(text: str) -> str:
@@ -78,6 +82,41 @@ def day(text: object) -> datetime | None:
     if found is None or found.year < OLDEST:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def written(value: object) -> datetime | None:
+    """A moment as people write it: also `July 8, 2022 10:00 AM (EST)`, or seconds since the epoch; None where it is no
+    whole date. Without a zone it is UTC; a day that may be two, as 7/8/2022, is the one that it is on pages.
+    """
+    from dateutil.parser import parse
+
+    if (found := seconds(value)) and found.year >= OLDEST:
+        return found
+    text = GMT.sub("", str(value).strip().lstrip("@")) if isinstance(value, str | int) else ""
+    if not text or len(text) > LONGEST_DATE:
+        return None
+    # What is not said comes from the default: two of them show whether a whole date is there.
+    readings = ((datetime(1904, 1, 1), False), (datetime(1905, 2, 2), not re.match(r"\d{4}", text)))
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            other, found = (
+                parse(BRACKETED.sub(r" \1", text), default=default, dayfirst=swapped, tzinfos=_offset)
+                for default, swapped in readings
+            )
+        except (ValueError, OverflowError, TypeError, IndexError):
+            other = found = None
+        if found != other or not found:
+            one_day = WRITTEN.fullmatch(CLOCK.sub("", text)) and (other or text.upper() != text)  # no 30th of February
+            found = day(text) or (parsed(text) if one_day else None)
+    return None if not found or found.year < OLDEST else found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _offset(zone: str | None, offset: int | None) -> int | None:
+    """A zone's distance from UTC in seconds, by its name (RFC 2822) where it is not given."""
+    named = parsedate_tz(f"1 Jan 2000 00:00:00 {zone}") if zone and offset is None else None
+    return named[9] if named else offset
 
 
 def seconds(value: object) -> datetime | None:
