@@ -10,6 +10,7 @@ from archive_samples import FEED, LINKEDIN, MEDIUM, NOTION, SAMPLES, Files, as_f
 from llm_twin import Twin
 from llm_twin.cli import cli
 from llm_twin.documents import Report
+from llm_twin.errors import UsageError
 
 HEX = "0123456789abcdef" * 2
 NOTES = {f"Note {number}.md": f"Words of {number}." for number in range(3)}
@@ -59,13 +60,31 @@ def test_two_exports_in_a_folder_are_a_failure_with_the_command_for_the_other(
     assert "put what belongs to it in a folder of its own and import that" in capsys.readouterr().out
 
 
-def test_a_site_is_read_from_its_sources_and_not_from_what_is_built_of_them(tmp_path: Path) -> None:
-    built = {f"_site/{name}.html": "<p>x" for name in "abc"} | {"_site/feed.xml": RSS}
+# As Jekyll's own theme writes posts: in microformats, like Medium's export.
+ENTRY = '<article class="post h-entry"><h1 class="p-name">Bread</h1><div class="e-content">Flour.</div></article>'
+
+
+@pytest.mark.parametrize("page", ["<p>x", ENTRY])
+@pytest.mark.parametrize("folder", ["_site", "public/2024", "_layouts"])
+def test_a_site_is_read_from_its_sources_and_not_from_what_is_built_of_them(
+    tmp_path: Path, page: str, folder: str
+) -> None:
+    built = {f"{folder}/{name}.html": page for name in "abc"} | {f"{folder}/feed.xml": RSS}
     with Twin(home=tmp_path / "home") as twin:
         report = imported(twin, as_folder(tmp_path / "site", {"_posts/2024-05-01-bread.md": "Flour.", **built}))
         assert (report.summary["format"], report.counts) == ("notes", {"new": 1})
         told = "of another kind (a WordPress export or another RSS or Atom file; import it by itself)"
         assert report.summary["left_out"] == {"other file": 3, told: 1}
+
+
+def test_a_page_in_microformats_is_no_story_of_medium(tmp_path: Path) -> None:
+    with Twin(home=tmp_path / "home") as twin:
+        with pytest.raises(UsageError, match="none of the archives"):
+            imported(
+                twin,
+                as_folder(tmp_path / "site", {"a.html": ENTRY + '<a class="p-canonical" href="https://a.example/">'}),
+            )
+        assert imported(twin, as_folder(tmp_path / "site", {"a.md": "Flour."})).counts == {"new": 1}
 
 
 def test_an_export_of_wordpress_beside_a_readme_is_that(tmp_path: Path) -> None:

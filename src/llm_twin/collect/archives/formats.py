@@ -28,7 +28,10 @@ from llm_twin.links import parse_link
 Arguments = ParamSpec("Arguments")
 
 TITLE_LENGTH = 80  # characters of the first line, for what has no title
+TEXT = ("md", "markdown", "mdx")
 DATA = ("csv", "html", "js", "json", "xml")
+# Of a site: what is built of its sources, and by what.
+BUILT = re.compile(r"(?:^|/)(?:_site|public|dist|_layouts|_includes|layouts|themes|node_modules|vendor)/")
 OF_MARKDOWN = ("notion", "notes")
 MOST_BROKEN = 10_000  # items of an archive that can't be read before the rest is not tried
 # For what was never published anywhere. `.invalid` is never a host (RFC 2606).
@@ -123,8 +126,8 @@ def site_of(link: str) -> str:
 def format_of(archive: Archive) -> Format:
     """The format that an archive shows itself to be. Raises `UsageError` that lists those that there are."""
     order = formats()
-    kinds = Counter(path.rpartition(".")[2].lower() for path in archive.members)
-    if kinds["md"] > sum(kinds[kind] for kind in DATA):  # a vault, whatever feeds and tables it has among its notes
+    kinds = Counter(path.rpartition(".")[2].lower() for path in archive.members if not BUILT.search(path))
+    if sum(kinds[kind] for kind in TEXT) > sum(kinds[kind] for kind in DATA):  # a vault, whatever feeds and tables it has among its notes
         order = tuple(sorted(order, key=lambda each: each.name not in OF_MARKDOWN))
     for found in order:
         if found.recognises(archive):
