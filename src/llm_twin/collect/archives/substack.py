@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attempt, made, reader
 from llm_twin.collect.archives.plain import CONTROLS, day, limited, rows
-from llm_twin.collect.reading.markdown import markdown_of
 from llm_twin.collect.reading.tame import tame
-from llm_twin.collect.sites.substack import cleaned
+from llm_twin.collect.substack import cleaned, markdown
 from llm_twin.errors import LinkError, Permanent, Reason, UsageError
 
 VERSION = "substack export 1"
@@ -111,7 +110,7 @@ def _post(archive: Archive, row: dict[str, str], bodies: dict[str, str], site: s
         platform="substack",
         kind="post" if row.get("type", "").strip() == "thread" else "article",
         title=row.get("title", ""),
-        text=markdown_of(html, link),
+        text=markdown(html, link),
         published_at=day(row.get("post_date")),
         subtitle=row.get("subtitle", "").strip(),
         type=row.get("type", "").strip(),

@@ -9,8 +9,8 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urljoin, urlsplit
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from llm_twin.collect.crawlers import crawler, expander, parser
 from llm_twin.collect.discover import Findings, Found, add_site_sitemaps
@@ -18,17 +18,13 @@ from llm_twin.collect.discover.api import answer, entries
 from llm_twin.collect.discover.feeds import add_feed
 from llm_twin.collect.discover.found import MOST, date_of
 from llm_twin.collect.extract import describe
-from llm_twin.collect.reading.markdown import markdown_of, plain_of
 from llm_twin.collect.reading.metadata import moment
-from llm_twin.collect.reading.trees import has_class, select
 from llm_twin.collect.sites.article import document, generic, read
+from llm_twin.collect.substack import cleaned, markdown, plain
 from llm_twin.collect.web import Page, Web
 from llm_twin.documents import Document, Link
 from llm_twin.errors import Permanent, Reason
 from llm_twin.links import same_site
-
-if TYPE_CHECKING:
-    from lxml.html import HtmlElement
 
 VERSION = "substack 1"
 PRELOADS = re.compile(r"window\._preloads\s*=\s*JSON\.parse\(\s*(?=\")")
@@ -40,13 +36,6 @@ PROFILE = re.compile(r"/@[^/]+(?:/posts|/notes)?/?")
 PER_PAGE = 50  # the most that the archive gives; a shorter page is not its last one
 LIST_PAGE = "a Substack publication, not a post: collect its posts with --expand"
 WHOLE = 0.9  # of the words that Substack counted; its count takes in captions and widgets
-
-CLUTTER = (
-    *("subscription-widget-wrap", "subscription-widget-wrap-editor", "subscribe-widget"),
-    *("button-wrapper", "captioned-button-wrap", "install-substack-app-embed", "community-chat"),
-    *("post-ufi", "share-dialog", "poll-embed", "image-link-expand", "header-anchor-parent"),
-)
-ORIGINAL = re.compile(r"/(https?%3A%2F%2F[^/?]+)$")  # the picture that a CDN link stands for
 
 
 def is_list(path: str) -> bool:
@@ -155,7 +144,7 @@ def parse(page: Page, link: Link) -> Document:
             raise Permanent(Reason.LIST_PAGE, LIST_PAGE)
         return generic(page, link, "substack")
     html = cleaned(str(post.get("body_html") or ""))
-    text = plain_of(html)
+    text = plain(html)
     _refuse_previews(post, text)
     found = describe(page.text, page.url)
     canonical = post.get("canonical_url")
@@ -166,7 +155,7 @@ def parse(page: Page, link: Link) -> Document:
         found.model_copy(
             update={
                 "text": text,
-                "markdown": markdown_of(html, page.url),
+                "markdown": markdown(html, page.url),
                 "title": str(post.get("title") or "") or found.title,
                 "author": _bylines(post) or found.author,
                 "published_at": moment(post.get("post_date")) or found.published_at,
@@ -220,51 +209,3 @@ def _metadata(state: dict[str, Any], post: dict[str, Any]) -> dict[str, Any]:
         "audience": post.get("audience"),
         "podcast": post.get("podcast_url"),
     }
-
-
-def cleaned(html: str) -> str:
-    """A post's body without widgets; footnotes in Markdown's notation, pictures by their own addresses."""
-    from lxml.html import fragment_fromstring, tostring
-
-    if not html.strip():
-        return ""
-    body = fragment_fromstring(html, create_parent="div")
-    for name in CLUTTER:
-        for element in select(body, f".//*[{has_class(name)}]"):
-            element.drop_tree()
-    for card in select(body, f".//*[{has_class('embedded-post-wrap')}]"):
-        _replace_card(card)
-    for anchor in select(body, ".//a[@class='footnote-anchor']"):
-        anchor.text, anchor.attrib["class"] = f"[^{(anchor.text or '').strip()}]", ""
-        anchor.drop_tag()
-    for note in select(body, ".//*[@class='footnote']"):
-        for number in select(note, "./a[@class='footnote-number']"):
-            label = f"[^{(number.text or '').strip()}]: "
-            number.drop_tree()
-            first = next(note.iter("p"), note)
-            first.text = label + (first.text or "")
-    for emphasis in select(body, ".//figcaption//em | .//figcaption//i"):
-        emphasis.drop_tag()  # captions are set in italics as a whole
-    for picture in body.iter("img"):
-        picture.attrib.pop("title", None)  # the same as its alt text
-        if match := ORIGINAL.search(picture.get("src") or ""):
-            picture.set("src", unquote(match[1]))
-    for linked in select(body, ".//a[contains(@class, 'image-link')]"):
-        linked.drop_tag()  # it leads to the picture itself, in another size
-    return str(tostring(body, encoding="unicode"))
-
-
-def _replace_card(card: HtmlElement) -> None:
-    """Leave of the card of another post its link: its text is that post's."""
-    from lxml.html.builder import A, P
-
-    try:
-        other = json.loads(card.get("data-attrs") or "")
-        link = P(A(str(other["title"]), href=str(other["url"])))
-    except (ValueError, KeyError, TypeError):
-        card.drop_tree()
-        return
-    link.tail = card.tail
-    parent = card.getparent()
-    if parent is not None:
-        parent.replace(card, link)
