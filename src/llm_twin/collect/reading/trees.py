@@ -35,7 +35,7 @@ GUTTER_CELL = "td[contains(@class, 'gutter') or contains(@class, 'lineno') or de
 GUTTERS = (
     f"descendant::{GUTTER_CELL} | "
     "descendant::*[self::span or self::a or self::div][@class='lineno' or @class='linenos' or @class='ln' "
-    "or contains(@class, 'line-number') or contains(@class, 'LineNumber')]"
+    "or contains(@class, 'line-number') or contains(@class, 'LineNumber') or (self::div and @class='gutter')]"
 )
 
 
@@ -104,6 +104,7 @@ def flatten_code(tree: HtmlElement) -> None:
                 gutter.drop_tree()
         language = _language(pre)
         _drop_labels(pre, language)
+        _unframe(pre)
         text = _text_of_pre(pre).strip("\n")
         tail = pre.tail
         for child in list(pre):
@@ -115,6 +116,13 @@ def flatten_code(tree: HtmlElement) -> None:
             code.set("class", f"language-{language}")
         if "\n" not in text and _fills_cell(pre):
             pre.drop_tag()
+
+
+def _unframe(pre: HtmlElement) -> None:
+    """Make a plain division of a figure that holds code alone, since what stands in figures is rarely the text."""
+    figure = next((above for above in islice(pre.iterancestors(), 3) if above.tag == "figure"), None)
+    if figure is not None and all(inner.tag not in ("img", "table", "video", "iframe") for inner in figure.iter()):
+        figure.tag = "div"
 
 
 def _fills_cell(pre: HtmlElement) -> bool:
@@ -156,10 +164,16 @@ def _language(pre: HtmlElement) -> str:
     """The language that highlighters note on the block, its code or one of its two closest wrappers."""
     wrappers = [wrapper for wrapper in islice(pre.iterancestors(), 2) if WRAPPER.search(wrapper.get("class") or "")]
     for element in (pre, *pre.iter("code"), *wrappers):
-        named = element.get("data-lang") or element.get("data-language") or language_class(element)
+        named = element.get("data-lang") or element.get("data-language") or language_class(element) or _brush(element)
         if named and re.fullmatch(r"[\w+#.-]{1,20}", named):
             return "" if named.lower() in NO_LANGUAGE else named.lower()
     return ""
+
+
+def _brush(element: _Element) -> str | None:
+    """The language as Confluence notes it."""
+    match = re.search(r"brush:\s*([\w+#.]{1,20})", element.get("data-syntaxhighlighter-params") or "")
+    return match[1] if match else None
 
 
 def _drop_labels(pre: HtmlElement, language: str) -> None:
