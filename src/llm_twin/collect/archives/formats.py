@@ -127,7 +127,8 @@ def format_of(archive: Archive) -> Format:
     """The format that an archive shows itself to be. Raises `UsageError` that lists those that there are."""
     order = formats()
     kinds = Counter(path.rpartition(".")[2].lower() for path in archive.members if not BUILT.search(path))
-    if sum(kinds[kind] for kind in TEXT) > sum(kinds[kind] for kind in DATA):  # a vault, whatever feeds and tables it has among its notes
+    # A vault, whatever feeds and tables it has among its notes.
+    if sum(kinds[kind] for kind in TEXT) > sum(kinds[kind] for kind in DATA):
         order = tuple(sorted(order, key=lambda each: each.name not in OF_MARKDOWN))
     for found in order:
         if found.recognises(archive):
