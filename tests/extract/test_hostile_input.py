@@ -57,6 +57,10 @@ HOSTILE = {
     "many json scripts": 'b\'<script type="application/ld+json">{"@type":"Article"}</script>\' * 4_000 + b\'<p>x\'',
     "many meta tags": "b'<meta name=\"author\" content=\"A\">' * 20_000 + b'<p>x'",
     "a title of two hundred kilobytes": "b'<title>' + b'a - ' * 50_000 + b'</title><h1>' + b'a ' * 50_000 + b'</h1>'",
+    "a heading of letters before the title": (
+        "b'<title>Title words here now</title><h1>' + b'a' * 120 + b' 2020! Title words here now</h1><p>x'"
+    ),
+    "a class that says related over and over": "b'<h1>x</h1><div class=\"' + b'related_' * 20_000 + b'!\"><p>x'",
     "a byline of a hundred kilobytes": "b'<div class=byline>By ' + b'Ada Lovelace and ' * 10_000 + b'</div><p>x'",
     "a canonical link of a megabyte": "b'<link rel=canonical href=\"/' + b'a' * 1_000_000 + b'\"><p>x'",
     "marks of Markdown": "b'<p>' + b'*_`[](<>)#~|\\\\!' * 70_000",

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -101,10 +102,7 @@ def _json_ld(tree: HtmlElement) -> Iterator[dict[str, Any]]:
             waiting.append(json.loads(source, strict=False))
         except (ValueError, RecursionError):
             continue
-    seen = 0
-    while waiting and seen < MAX_NODES:
-        seen += 1
-        node = waiting.pop(0)
+    for node in islice(waiting, MAX_NODES):  # to which what they hold is added behind
         if isinstance(node, list):
             waiting += node
         elif isinstance(node, dict):

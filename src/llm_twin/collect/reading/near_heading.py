@@ -17,7 +17,7 @@ PARAGRAPH = 200  # characters of one piece of text that is no line of a byline a
 SILENT = {"script", "style", "noscript", "template", "select", "option", "textarea", "iframe", "svg", "head"}
 SKIPPED = {"nav", "footer", "figcaption"}
 OTHERS = re.compile(  # classes of what belongs to other pages or people
-    r"(?:^|[-_ ])(?:comments?(?:[-_ ](?:list|area|body|author|content|section|form))?|related(?:[-_ ]\w+)?|"
+    r"(?:^|[-_ ])(?:comments?(?:[-_ ](?:list|area|body|author|content|section|form))?|related(?:[-_ ]\w{1,30})?|"
     r"recommended|popular|trending|newsletter|breadcrumbs?|footer|sidebar|(?:sub)?menu)(?:$| )",
     re.I,
 )

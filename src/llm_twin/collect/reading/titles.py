@@ -26,7 +26,11 @@ HEADLINE_WORDS = 5  # from which a heading that no tag confirms is no label of a
 SITE_WORDS = 5  # of a site's name at most
 MARKS = r"(?:\s+[-·•\u2013\u2014:]+\s+|\s*[|»«]\s*|:\s+)"
 # What stands in a heading before the title: "Blog:", "Dec 18 2025".
-LABEL = re.compile(r"(?:\w+\s*:|(?=.*\b(?:19|20)\d\d\b)(?:[^\W\d]{3,12}\.?|\d{1,4}(?:st|nd|rd|th)?|[\s,./-]+){3,9})\s*")
+# Each part to its end, or a heading of letters alone would be tried in every division.
+LABEL = re.compile(
+    r"(?:\w+\s*:|(?=.*\b(?:19|20)\d\d\b)"
+    r"(?:[^\W\d]{3,12}(?![^\W\d])\.?|\d{1,4}(?!\d)(?:st|nd|rd|th)?|[\s,./-]++){3,9})\s*"
+)
 UNSPOKEN = (
     "self::button or self::script or self::style or contains(@class, 'headerlink') or contains(@class, 'sr-only')"
 )
