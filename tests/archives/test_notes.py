@@ -123,3 +123,37 @@ def test_front_matter_with_values_that_need_quotes_is_read(tmp_path: Path) -> No
         (note,) = twin.documents()
         assert (note.title, note.text, note.metadata["tags"]) == ("Bread: a start", "Flour.", ["baking", "rye"])
         assert f"{note.published_at:%Y-%m-%d}" == "2024-05-01"
+
+
+@pytest.mark.parametrize(
+    ("settings", "path", "about", "place"),
+    [
+        ("_config.yml", "_posts/2024-05-01-rye.md", "title: Rye", "2024/05/01/rye.html"),
+        ("_config.yml: permalink: pretty", "a/_posts/2024-05-01-rye.md", "categories: [B]", "a/b/2024/05/01/rye/"),
+        ("_config.yml: permalink: /:year/:title", "_posts/2024-05-01-rye.md", "date: 2023-01-02", "2023/rye"),
+        ("_config.yml", "_posts/2024-05-01-rye.md", "permalink: /dark/rye/", "dark/rye/"),
+        ("_config.yml", "about.md", "title: About", "about.html"),
+        ("hugo.toml", "content/posts/Dark Rye/index.md", "title: Rye", "posts/dark-rye/"),
+        ("hugo.toml", "content/posts/rye.md", "slug: dark", "posts/dark/"),
+        ("hugo.toml", "content/posts/rye.md", "url: /dark.html", "dark.html"),
+        ("hugo.toml: [permalinks]\nposts = '/:year/:slug/'", "content/posts/rye.md", "date: 2024-05-01", "2024/rye/"),
+        ("src/a.js", "src/content/blog/rye.md", "title: Rye", "blog/rye/"),
+        (".obsidian/app.json", "Dark/Rye bread.md", "title: Rye", "Dark/Rye%20bread"),
+        (".obsidian/app.json", "Dark/Rye bread.md", "slug: rye", "Dark/rye"),
+    ],
+)
+def test_a_note_has_the_link_that_its_site_gives_it(
+    tmp_path: Path, settings: str, path: str, about: str, place: str
+) -> None:
+    name, _, content = settings.partition(": ")
+    folder = as_folder(tmp_path / "site", {name: content, path: f"---\n{about}\n---\nDark."})
+    with Twin(home=tmp_path / "home") as twin:
+        imported(twin, folder, site="https://ada.example/b")
+        assert list(texts(twin)) == [f"https://ada.example/b/{place}"]
+        if name in ("_config.yml", "hugo.toml"):  # so that a part of the site is known to be one
+            assert imported(twin, (folder / path).parent, site="https://ada.example/b") == {"unchanged": 1}
+
+
+def test_without_its_site_a_note_keeps_the_link_of_its_folder(tmp_path: Path) -> None:
+    files = {"_config.yml": "", "_posts/2024-05-01-rye.md": "---\npermalink: /dark/\n---\nDark."}
+    assert list(texts_in(tmp_path, files)) == [f"{BASE}/_posts/2024-05-01-rye"]

@@ -17,6 +17,8 @@ DRAFT = re.compile(r"^(?:draft\s*[:=][ \t\"']*(?:true|yes)|publish(?:ed)?\s*[:=]
 YES = ("true", "yes")
 DATES = ("date", "published", "published_at", "pubDate", "publishDate", "created", "created_at", "date created")
 LINKS = ("canonical_url", "canonical", "link", "url", "source_url", "permalink")
+PLACES = ("permalink", "url", "slug")
+PLACE = re.compile(r"/\S{0,1000}")
 
 
 class FrontMatter(NamedTuple):
@@ -27,6 +29,9 @@ class FrontMatter(NamedTuple):
     link: str = ""  # absolute
     tags: tuple[str, ...] = ()
     draft: bool = False
+    place: str = ""  # on its site, as `/bread/`; generators fill in names as `:year`
+    slug: str = ""  # the last part of that
+    categories: tuple[str, ...] = ()
 
 
 def split(text: str) -> tuple[FrontMatter, str]:
@@ -48,18 +53,21 @@ def split(text: str) -> tuple[FrontMatter, str]:
         link=next((link for link in links if link.startswith(("http://", "https://"))), ""),
         tags=_tags(values.get("tags") or values.get("keywords")),
         draft=draft,
+        place=next((place for name in PLACES if (place := PLACE.fullmatch(_text(values.get(name))))), [""])[0],
+        slug=_text(values.get("slug")).strip("/"),
+        categories=_tags(values.get("categories") or values.get("category")),
     ), text[found.end() :]
 
 
 def _values(mark: str, source: str) -> dict[Any, Any] | None:
-    found = _read(mark, source)
+    found = values_of(mark, source)
     if found is None and mark == "---" and source.count("\n") <= MOST_LINES:
-        found = _read(mark, VALUE.sub(_quoted, source))
+        found = values_of(mark, VALUE.sub(_quoted, source))
     return found if isinstance(found, dict) else {} if not source.strip() else None
 
 
-def _read(mark: str, source: str) -> object:
-    """What it holds; None where it is no YAML or TOML, or empty."""
+def values_of(mark: str, source: str) -> object:
+    """What YAML (mark `---`) or TOML (`+++`) holds; None where it is no YAML or TOML, or empty."""
     import tomllib
 
     import yaml
@@ -73,7 +81,7 @@ def _read(mark: str, source: str) -> object:
 
 def _quoted(found: re.Match[str]) -> str:
     """A line whose value is no YAML by itself, as in `title: On bread: a start`, with the value in quotes."""
-    value = _read("---", found[2])
+    value = values_of("---", found[2])
     broken = value is None or (isinstance(value, dict) and not found[2].startswith("{"))
     return found[1] + (json.dumps(found[2]) if broken else found[2])
 

@@ -13,8 +13,9 @@ from urllib.parse import quote, urljoin
 
 from llm_twin.collect.archives.container import Archive, encoding_of
 from llm_twin.collect.archives.formats import Item, Left, Wanted, attempt, made, reader
-from llm_twin.collect.archives.front_matter import split
+from llm_twin.collect.archives.front_matter import FrontMatter, split
 from llm_twin.collect.archives.plain import day, words
+from llm_twin.collect.archives.site_layouts import layout_of
 from llm_twin.collect.archives.vaults import base_of, top_of
 from llm_twin.collect.crawlers import crawler_for
 from llm_twin.collect.reading.markdown import link as markdown_link
@@ -52,6 +53,7 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     doubled = set(paths) - set(by_stem.values())
     del by_stem
     top = "" if wanted.site else top_of(archive, paths)
+    layout = layout_of(archive) if wanted.site else None
 
     def name_of(path: str) -> str:
         """What a note's link ends in: its path without `.md` and the like, which tells two of one name apart."""
@@ -66,12 +68,21 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     base = wanted.site or base_of(archive, paths, wanted, name_of, text_of)
     base = base if base.endswith("/") else base + "/"
 
+    def link_of(path: str, about: FrontMatter) -> str:
+        if about.link:
+            return about.link
+        place = layout.place(path, about) if layout else ""
+        name = name_of(path)
+        if about.slug and layout and not place:
+            name = name.rpartition("/")[0] + "/" + quote(about.slug)
+        return urljoin(base, (place or name).lstrip("/"))
+
     @lru_cache(maxsize=TARGETS)
     def target(path: str) -> str:
         head = archive.head(path, HEAD)
         about, text = split(head.decode(encoding_of(head), "replace").replace("\r\n", "\n"))
         draft = (about.draft or DRAFTS.search(path)) and not wanted.drafts
-        return "" if draft or not text.strip() else about.link or urljoin(base, name_of(path))
+        return "" if draft or not text.strip() else link_of(path, about)
 
     def address(name: str) -> str:
         """The link of the note that a wiki link names, by its path or its name alone."""
@@ -80,7 +91,7 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
         return target(path) if path else ""
 
     for path in paths:
-        yield from attempt(path, _note, archive, path, urljoin(base, name_of(path)), address, wanted)
+        yield from attempt(path, _note, archive, path, link_of, address, wanted)
 
 
 def headed(text: str) -> tuple[str, str]:
@@ -98,7 +109,13 @@ def _name(path: str) -> str:
     return path.rpartition("/")[2].rpartition(".")[0]
 
 
-def _note(archive: Archive, path: str, own: str, address: Callable[[str], str], wanted: Wanted) -> Item:
+def _note(
+    archive: Archive,
+    path: str,
+    link_of: Callable[[str, FrontMatter], str],
+    address: Callable[[str], str],
+    wanted: Wanted,
+) -> Item:
     about, text = split(archive.read(path).replace("\r\n", "\n"))
     if (about.draft or DRAFTS.search(path)) and not wanted.drafts:
         return Left(path, "draft")
@@ -108,7 +125,7 @@ def _note(archive: Archive, path: str, own: str, address: Callable[[str], str], 
     heading, rest = headed(text)
     if heading and (not title or words(title) == words(heading)):
         title, text = title or heading, rest
-    link = about.link or own
+    link = link_of(path, about)
     return made(
         wanted,
         path,
