@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,29 @@ def test_collected_then_imported_then_collected_is_one_document(tmp_path: Path, 
         assert twin.import_archive(archive, MAREN, site=case.site).counts == {"skipped": 1}
         assert twin.collect(MAREN, [case.link]).counts == {"unchanged": 1}
         assert [each.id for each in twin.documents()] == [collected.id]
+
+
+def test_a_story_of_mediums_export_has_the_text_of_its_page(tmp_path: Path) -> None:
+    """Of the paragraphs that its sample has: pictures have other addresses there, and embedded code is a link."""
+    page = json.loads((PAGES / "medium" / "story.json").read_text("utf-8"))["document"]
+    files = {"posts/a-3f9a1c5b7d2e.html": (PAGES.parent / "archives" / "medium_story.html").read_text("utf-8")}
+    with Twin(home=tmp_path / "home") as twin:
+        twin.import_archive(as_zip(tmp_path / "a.zip", files), MAREN)
+        (document,) = twin.documents()
+    assert (document.link, document.kind, document.title) == (page["link"], page["kind"], page["title"])
+    blocks = document.text.split("\n\n")
+    page_blocks = page["text"].replace("(<", "(").replace(")>", ")").split("\n\n")
+    assert [block for block in page_blocks if block in blocks] == blocks
+
+
+def test_a_response_of_mediums_export_is_a_post_as_the_one_of_its_page(tmp_path: Path) -> None:
+    title = "I agree, bread is best."
+    text = f'<article class="h-entry"><h1 class="p-name">{title[:15]}…</h1><section data-field="body"><p class="graf">'
+    files = {"posts/a-0123456789ab.html": f"{text}{title} Really.</p></section></article>"}
+    files["posts/b-0123456789ac.html"] = f"{text}A title.</p></section></article>".replace(title[:15], "Other")
+    with Twin(home=tmp_path / "home") as twin:
+        twin.import_archive(as_zip(tmp_path / "a.zip", files), MAREN)
+        assert {document.link[-1]: document.kind for document in twin.documents()} == {"b": "post", "c": "article"}
 
 
 def test_a_post_of_linkedins_export_is_the_one_of_its_activity_page(tmp_path: Path) -> None:

@@ -70,16 +70,20 @@ def _post(archive: Archive, path: str, wanted: Wanted) -> Item:
     draft = DRAFT.search(path) is not None
     if not link.startswith("http"):
         found = ID.search(urlsplit(path).path)
+        if not found and "posts/" not in path:
+            return Left(path, "no post")
         if not found:
             raise Permanent(Reason.BAD_DATA, "a post without its link")
         link = f"https://medium.com/p/{found[1]}"
     body = contents[0]
-    _clean(body, title)
+    named = clean(body, title)
     return made(
         wanted,
         path,
         link,
         platform="medium",
+        # Responses, which the export does not mark, have no title but their beginning.
+        kind="post" if not named and words(body.text_content()).startswith(words(title)) else "article",
         title=title,
         text=markdown_of(inner(body), link),
         published_at=next((found for found in moments if found), None),
@@ -101,20 +105,57 @@ def _as_link(element: HtmlElement, address: str) -> None:
         parent.replace(element, link)
 
 
+def _as_card(card: HtmlElement) -> None:
+    """A link card as title, description and host; beside them stands a link around its picture, which is no text."""
+    from lxml.html import builder
+
+    for anchor in select(card, ".//a[@href][.//strong]"):
+        title, about = str(anchor.find(".//strong").text_content()), anchor.find(".//em")
+        described = "" if about is None else str(about.text_content()).strip()
+        host = str(anchor.text_content()).replace(title, "", 1).replace(described, "", 1).strip()
+        lines = [line for line in (described, host) if line]
+        below = builder.P(*[part for line in lines for part in (builder.BR(), line)][1:])
+        tail = card.tail
+        card.clear()
+        card.tag, card.tail = "div", tail
+        card.extend((builder.P(builder.A(title.strip(), href=anchor.get("href"))), below))
+        return
+
+
 def _text(tree: HtmlElement, path: str) -> str:
     return " ".join(str(element.text_content()) for element in select(tree, path)[:1]).strip()
 
 
-def _clean(body: HtmlElement, title: str) -> None:
-    """Without the repeated title, dividers, and the markup of code that is one `<pre>` a line."""
+def clean(body: HtmlElement, title: str) -> bool:
+    """Leave of a story what its page gives: no repeated title, no heading for the subtitle, cards as links, plain code.
+
+    Returns whether there was a title.
+    """
+    named = False
     for name in CLUTTER:
         for element in select(body, f".//*[{has_class(name)}]"):
             element.drop_tree()
     grafs = select(body, f".//*[{has_class('graf')}]") or list(body)
-    for graf in grafs[:TITLE_WITHIN]:
+    for place, graf in enumerate(grafs[:TITLE_WITHIN]):
         if graf.tag in ("h1", "h2", "h3", "h4") and words(graf.text_content()) == words(title) != "":
             graf.drop_tree()
+            named = True
+            for subtitle in grafs[place + 1 : place + 2]:
+                subtitle.tag = "p" if subtitle.tag == "h4" else subtitle.tag
             break
+    for quote in select(body, ".//blockquote"):
+        before = quote.getprevious()
+        paragraph = quote.makeelement("p")
+        paragraph.text, quote.text = quote.text, None
+        paragraph.extend(quote)
+        quote.append(paragraph)
+        if before is not None and before.tag == "blockquote" and not (before.tail or "").strip():  # of one quotation
+            before.append(paragraph)
+            quote.drop_tree()
+    for card in select(body, f".//*[{has_class('graf--mixtapeEmbed')}]"):
+        _as_card(card)
+    for code in select(body, ".//pre[@data-code-block-lang]"):
+        code.set("data-language", code.get("data-code-block-lang"))
     for script in select(body, ".//script[contains(@src, 'gist.github.com/')]"):
         _as_link(script, str(script.get("src")).removesuffix(".js"))
     for frame in select(body, ".//iframe[starts-with(@src, 'http')]"):
@@ -124,3 +165,4 @@ def _clean(body: HtmlElement, title: str) -> None:
     for graf in select(body, ".//h4"):
         graf.tag = "h3"
     flatten_code(body)
+    return named

@@ -186,6 +186,10 @@ def _embed(state: State, paragraph: Entity) -> str:
 def _card(state: State, paragraph: Entity, text: str) -> str:
     """A link card: title, description and host on lines of their own."""
     address = state.follow(paragraph.get("mixtapeMetadata")).get("href")
+    for span in spans(state, paragraph, text):
+        if span.mark == "em" and text[span.end : span.end + 1] not in ("", "\n"):  # between description and host
+            text = f"{text[: span.end]}\n{text[span.end :]}"
+            break
     title, _, rest = text.partition("\n")
     head = link(_label(title) or str(address), str(address)) if address else styled(title, [])
     return _with_caption(head, styled(rest, []))
