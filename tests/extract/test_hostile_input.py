@@ -55,6 +55,12 @@ HOSTILE = {
     "null bytes": "b'\\0'.join([b'<p>text</p>'] * 10_000)",
     "json of a megabyte of brackets": "b'<script type=\"application/ld+json\">' + b'[' * 1_000_000 + b'</script><p>x'",
     "many json scripts": 'b\'<script type="application/ld+json">{"@type":"Article"}</script>\' * 4_000 + b\'<p>x\'',
+    "sixty thousand json scripts that never end": "b'<p>x</p>' + b'<script type=application/ld+json>' * 60_000",
+    "a type of two megabytes of spaces": "b'<script type=\"application/ld+json\">{\"@type\":' + b' ' * 2_000_000",
+    "a hundred thousand links without text": "b'<title>Privacy settings</title>' + b'<a>' * 120_000",
+    "a request to agree above links": (
+        "b'<h1>We value your privacy</h1><p>We use cookies and our partners do</p>' + b'<a> ' * 70_000"
+    ),
     "many meta tags": "b'<meta name=\"author\" content=\"A\">' * 20_000 + b'<p>x'",
     "a title of two hundred kilobytes": "b'<title>' + b'a - ' * 50_000 + b'</title><h1>' + b'a ' * 50_000 + b'</h1>'",
     "a heading of letters before the title": (

@@ -23,7 +23,7 @@ ENTRY_WORDS = 120  # mean words of an entry; a round-up of products has more to 
 FOREWORD = 60  # words of prose outside the entries: a tag's description, a blog's motto
 DATED_LINKS = 8  # of an archive that has titles and dates alone
 
-LIST_TYPE = re.compile(r""""@type"\s*:\s*\[?\s*"(?:CollectionPage|SearchResultsPage|Blog)\"""")
+LIST_TYPE = re.compile(r""""@type"\s*:\s*+(?:\[\s*+)?"(?:CollectionPage|SearchResultsPage|Blog)\"""")
 # What WordPress writes on the body of a list: https://developer.wordpress.org/reference/functions/body_class/
 LIST_CLASSES = {"archive", "search-results", "search-no-results"}
 SEARCH_HEADING = re.compile(
@@ -175,7 +175,7 @@ def _dated_links(tree: HtmlElement, url: str) -> list[_Element]:
 
 
 def _body_classes(source: str) -> set[str]:
-    match = re.search(r"""<body[^>]{0,400}?\bclass=["']([^"'>]{0,2000})""", source, re.I)
+    match = re.search(r"""<body\b[^<>]{0,400}?\bclass=["']([^"'>]{0,2000})""", source, re.I)
     return set(match[1].lower().split()) if match else set()
 
 

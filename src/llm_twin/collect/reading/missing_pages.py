@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from html import unescape
+from itertools import islice
 
 SHORT = 150  # words of a page that names itself missing in its title or its heading alone
 MOST_PROSE = 120  # words in sentences; menus and lists of other articles may stand around them
@@ -43,7 +44,7 @@ PHRASE = re.compile(
     r"|(?:요청하신 )?페이지를 찾을 수 없습니다|الصفحة غير موجودة|العمود غير موجود|הדף לא נמצא"
 )
 SEPARATORS = re.compile(r"\s+[|·•»«:/\u2013\u2014-]+\s+|\s*[|·•»«]\s*")
-HEADING = re.compile(r"<h[12]\b[^>]{0,500}>(.{0,500}?)</h[12]", re.S | re.I)
+HEADING = re.compile(r"<h[12]\b[^<>]{0,500}>(.{0,500}?)</h[12]", re.S | re.I)
 HEADINGS = 4  # that are looked at
 
 
@@ -53,9 +54,10 @@ def says_missing(title: str, source: str) -> str:
     Title and heading have to agree, or one of them and the shortness of the page. An article about such pages has more
     words in its title, and sentences below.
     """
-    headings = [" ".join(unescape(re.sub(r"<[^>]*>", " ", found)).split()) for found in HEADING.findall(source)]
+    found = (re.sub(r"<[^<>]*>", " ", heading[1]) for heading in islice(HEADING.finditer(source), HEADINGS))
+    headings = [" ".join(unescape(text).split()) for text in found]
     titled = next((part for part in (title, *SEPARATORS.split(title)) if _is_phrase(part)), "")
-    headed = next((heading for heading in headings[:HEADINGS] if _is_phrase(heading)), "")
+    headed = next((heading for heading in headings if _is_phrase(heading)), "")
     if not titled and not headed:
         return ""
     from llm_twin.collect.reading.content_blocks import count_words

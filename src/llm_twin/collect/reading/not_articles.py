@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from llm_twin.collect.reading.content_blocks import count_words
 from llm_twin.collect.reading.list_pages import HEADINGS, list_page, says_it_is_a_list, text_of
 from llm_twin.collect.reading.missing_pages import line_says_missing
-from llm_twin.collect.reading.tame import tame
+from llm_twin.collect.reading.tame import bounded, tame
 from llm_twin.collect.reading.walls import asks_consent
 from llm_twin.errors import Reason
 
@@ -30,18 +30,19 @@ CHROME = ("script", "style", "noscript", "template", "svg", "nav", "footer", "as
 
 # Where the scripts of React, Next, Nuxt, Vue, Gatsby, Svelte, Ember and Angular put what they draw.
 MOUNT = re.compile(
-    r"""<(?:div|main|section)\b[^>]{0,200}\bid=["']?(?:root|app|__next|__nuxt|___gatsby|react-root|svelte|main-app"""
+    r"""<(?:div|main|section)\b[^<>]{0,200}\bid=["']?(?:root|app|__next|__nuxt|___gatsby|react-root|svelte|main-app"""
     r"""|mount)\b"""
-    r"|<app-root\b|<body\b[^>]{0,300}ember-application",
+    r"|<app-root\b|<body\b[^<>]{0,300}ember-application",
     re.I,
 )
 LOCKED = re.compile(
     r"""isaccessibleforfree["']?(?:\s*:|[^>]{0,100}\bcontent=)\s*["']?(?:https?://schema\.org/)?false""", re.I
 )
-# Where a page speaks of itself: its JSON-LD and microdata.
+# Where a page speaks of itself: its JSON-LD and microdata. What never ends goes to the end, so nothing is read twice.
 DATA = re.compile(
-    r"""<script[^>]{0,200}ld\+json[^>]{0,200}>.{0,200000}?</script|<meta[^>]{0,200}isaccessibleforfree[^>]{0,200}>""",
-    re.I | re.S,
+    r"""<script\b[^<>]{0,200}ld\+json[^<>]{0,200}>(?:[^<]++|<(?!/script))*+"""
+    r"""|<meta\b[^<>]{0,200}isaccessibleforfree[^<>]{0,200}>""",
+    re.I,
 )
 FREE = re.compile(r"""isaccessibleforfree["']?\s*:\s*["']?(?:https?://schema\.org/)?true""", re.I)
 # What may be asked below a whole article: to sign in to comment, to subscribe to what comes next.
@@ -52,11 +53,11 @@ ASIDE = re.compile(
     re.I,
 )
 SAYS_ARTICLE = re.compile(
-    r"""<meta[^>]{0,200}(?:article:published_time|og:type["'][^>]{0,40}content=["']article["'])"""
-    r"""|<meta[^>]{0,100}content=["']article["'][^>]{0,40}og:type""",
+    r"""<meta\b[^<>]{0,200}(?:article:published_time|og:type["'][^<>]{0,40}content=["']article["'])"""
+    r"""|<meta\b[^<>]{0,100}content=["']article["'][^<>]{0,40}og:type""",
     re.I,
 )
-ARTICLE_TYPE = re.compile(r""""@type"\s*:\s*\[?\s*"(?:\w*Article|BlogPosting|Report|Review|HowTo|Recipe)\"""")
+ARTICLE_TYPE = re.compile(r""""@type"\s*:\s*+(?:\[\s*+)?"(?:\w*Article|BlogPosting|Report|Review|HowTo|Recipe)\"""")
 READ_ON = r"(?:continue|keep|finish) reading|read (?:on|more of|(?:the )?(?:full|rest|entire|whole|complete)\b)"
 PAY = re.compile(
     rf"(?:please )?(?:subscribe|become a (?:paid )?(?:subscriber|member)|join|upgrade|buy|pay)\b"
@@ -157,7 +158,7 @@ def content_tree(source: str) -> HtmlElement | None:
     # Without `huge_tree` nesting ends at a depth of some 250, which bounds all walks from an element to its ancestors.
     parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
     try:
-        tree = html.document_fromstring(tame(source).encode("utf-8", "replace"), parser=parser)
+        tree = html.document_fromstring(tame(bounded(source)).encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, ValueError):
         return None
     body = next((child for child in tree if child.tag == "body"), None)

@@ -109,7 +109,7 @@ CHALLENGE_WORDS = tuple(
     )
 )  # fmt: skip
 CHALLENGE_FORM = re.compile(
-    rb"<[^>]{0,300}(?:captcha|challenge|turnstile)"
+    rb"<[^<>]{0,300}(?:captcha|challenge|turnstile)"
     rb"|(?:ray|reference|request|incident|support|block) id\b|<title>blocked<"
 )
 PHRASED_TEXT = 800  # characters of visible text around such words
@@ -126,9 +126,11 @@ LOGIN_TITLE = re.compile(
     r"|로그인)\b|ログイン",
     re.I,
 )
-ACCOUNT = re.compile(r"""<input\b[^>]{0,300}(?:type=["']?email|name=["']?(?:identifier|login|user(?:name)?)\b)""", re.I)
+ACCOUNT = re.compile(
+    r"""<input\b[^<>]{0,300}(?:type=["']?email|name=["']?(?:identifier|login|user(?:name)?)\b)""", re.I
+)
 ACCOUNT_TEXT = 400  # characters of a login that asks for the password later
-TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})<", re.I)
+TITLE = re.compile(r"<title\b[^<>]{0,200}>([^<]{0,300})<", re.I)
 PASSWORD = re.compile(r"type=.?password")
 CONSENT_HOST = re.compile(r"(consent|guce|cmp|myprivacy|privacy-?gate|cookiewall)\.", re.I)
 CONSENT_PATH = re.compile(
@@ -148,7 +150,8 @@ CONSENT_TITLE = re.compile(
 )
 CONSENT_WORDS = re.compile(r"cookie|partner|privac|datenschutz|personenbezogen|données|datos|dati personali", re.I)
 CONSENT_BUTTON = re.compile(
-    r"""<(?:button|a|input)\b[^>]{0,400}?(?:value=["']|>(?:\s*<[^>]{0,200}>)*\s*)[^<"']{0,20}"""
+    r"""<(?:button|a|input)\b[^<>]{0,400}?(?:value=["']|>(?:\s*+<(?!/(?:a|button)\b)[^<>]{0,200}>){0,8}+\s*+)"""
+    r"""[^<"']{0,20}"""
     r"(?:accept|agree|allow all|akzeptieren|zustimmen|stimme zu|einverstanden|j.accepte|aceptar|accetta|acconsent"
     r"|akkoord|aceitar|godkänn|aksepter|hyväksy|zaakceptuj|zgadzam|souhlas|elfogad|kabul et|принять|同意)"
 )
