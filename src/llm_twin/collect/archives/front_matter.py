@@ -7,7 +7,7 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
-from llm_twin.collect.archives.plain import day
+from llm_twin.collect.archives.plain import written
 
 BLOCK = re.compile(r"\A\s*(---|\+\+\+)[ \t]*\r?\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.S | re.M)
 LONGEST = 64 << 10  # characters; what is longer is text
@@ -99,4 +99,4 @@ def _tags(value: object) -> tuple[str, ...]:
 def _moment(value: object) -> datetime | None:
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
-    return datetime(value.year, value.month, value.day, tzinfo=UTC) if isinstance(value, date) else day(value)
+    return datetime(value.year, value.month, value.day, tzinfo=UTC) if isinstance(value, date) else written(value)
