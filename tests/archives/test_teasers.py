@@ -52,6 +52,33 @@ def test_an_opening_of_what_is_stored_changes_nothing_and_is_no_failure(tmp_path
         assert [document.text.partition("\n")[0] for document in twin.documents()] == ["Flour and **water**."]
 
 
+COUNTER = (
+    '<img src="https://medium.com/_/stat?event=post.clientViewed&postId=0123456789ab" width="1" height="1" alt="">'
+)
+WHOLE = (
+    '<content:encoded xmlns:content="http://purl.org/rss/1.0/modules/content/"><![CDATA[<h4>A start</h4><p>Flour and '
+    "<strong>water</strong>.</p><h3>Oven</h3><img src='/b.gif' width='1' height='1'><pre>def bake():<br>    return 1</pre>"
+    f"{COUNTER}<hr><p><a href='{STORY}'>"
+    "Bread</a> was originally published in <a href='https://medium.com/pub'>Pub</a> on Medium, where people are "
+    "continuing the conversation by highlighting and responding to this story.</p>]]></content:encoded>"
+)
+
+
+def test_mediums_feed_has_the_text_of_its_export_and_takes_the_place_of_none(tmp_path: Path) -> None:
+    story = feed(tmp_path / "feed", "https://pub.example/bread-0123456789ab", WHOLE)
+    text = "Flour and **water**.\n\n## Oven\n\n```\ndef bake():\n    return 1\n```"
+    with Twin(home=tmp_path / "home") as twin:
+        twin.import_archive(story, "Ada Example")
+        assert [(each.text, each.platform) for each in twin.documents()] == [(f"A start\n\n{text}", "medium")]
+    exported = {name: page.replace("<p class", "<p>A start</p><p class", 1) for name, page in MEDIUM.files.items()}
+    with Twin(home=tmp_path / "other") as twin:
+        twin.import_archive(as_zip(tmp_path / "medium.zip", exported), "Ada Example")
+        report = twin.import_archive(feed(tmp_path / "feed", STORY, WHOLE), "Ada Example")
+        assert (report.counts, report.summary["left_out"]) == ({}, {"stored already": 1})
+        twin.import_archive(feed(tmp_path / "feed", STORY, WHOLE.replace("Flour", "Rye")), "Ada Example")
+        assert [each.text.split()[2] for each in twin.documents()] == ["Rye"]
+
+
 def test_an_article_that_links_to_others_and_to_itself_is_whole(tmp_path: Path) -> None:
     body = (
         "<description>&lt;p&gt;&lt;a href='https://b.example/'&gt;Read more&lt;/a&gt; of rye, or see &lt;a href='"

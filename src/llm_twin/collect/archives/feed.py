@@ -16,13 +16,14 @@ from urllib.parse import urljoin
 
 from llm_twin.collect.archives.container import Archive
 from llm_twin.collect.archives.formats import Broken, Item, Left, Wanted, attempt, made, reader
+from llm_twin.collect.archives.medium import clean
 from llm_twin.collect.archives.notes import MARKDOWN, platform_of
-from llm_twin.collect.archives.plain import body_of, day, inner
+from llm_twin.collect.archives.plain import ADDRESS, body_of, day, inner, words
 from llm_twin.collect.archives.short_codes import resolved
 from llm_twin.collect.reading.content_notes import indented, tie_notes
 from llm_twin.collect.reading.formulas import shield, unshield
-from llm_twin.collect.reading.markdown import markdown_of
-from llm_twin.collect.reading.trees import flatten_code
+from llm_twin.collect.reading.markdown import markdown_of, without_marks
+from llm_twin.collect.reading.trees import flatten_code, select
 from llm_twin.errors import LinkError, Permanent, Reason
 from llm_twin.links import canonical, parse_link
 
@@ -46,6 +47,8 @@ READ_ON = re.compile(
     r"|leia mais|lees (?:verder|meer))",
     re.I,
 )
+COUNTER = "medium.com/_/stat?"
+PICTURE = re.compile(r"!\[(?:\\.|[^\]\\]){0,500}\]")
 SILENCE = 64 << 20  # bytes without a post
 # Of WordPress's states; what is waiting for its day is no draft, but not published either.
 UNPUBLISHED = {"draft", "pending", "future", "auto-draft"}
@@ -164,19 +167,44 @@ def _post(entry: _Element, where: str, wanted: Wanted) -> Item:
         command = shlex.join(["twin", "collect", "--author", wanted.author.name, canonical(link)])
         told = f"only its opening stands in the feed, the rest on its page: {command}"
         return Broken(canonical(link), Permanent(Reason.PAYWALL, told))
+    title = _plain(_text(entry, "title"))
+    of_medium = _without_mediums(tree, title)
+    text = indented(unshield(markdown_of(inner(tree), link)))
+    if of_medium and _said(text) == _said(wanted.stored(link) or ""):  # an export and a page have more of the form
+        return Left(where, "stored already")
     return made(
         wanted,
         where,
         link,
-        platform=platform_of(parse_link(link)),
-        title=_plain(_text(entry, "title")),
-        text=indented(unshield(markdown_of(inner(tree), link))),
+        platform="medium" if of_medium else platform_of(parse_link(link)),
+        title=title,
+        text=text,
         published_at=day(_text(entry, "post_date_gmt")) or day(_text(entry, "pubDate", "published", "date", "updated")),
         tags=[_plain(tag) for tag in _tags(entry)],
         byline=_text(entry, "creator"),
         status=status if status not in ("publish", "live", "") else "",
         excerpt=None if whole else True,  # or it is all there is: a feed does not say which
     )
+
+
+def _without_mediums(tree: HtmlElement, title: str) -> bool:
+    """Whether a text is of Medium's feed, which ends in a picture that counts its readers. Leaves of it what the export
+    has, without that and what Medium says below it."""
+    counters = select(tree, f".//img[contains(@src, '{COUNTER}')]")
+    body = tree.find("body")
+    if not counters or body is None:
+        return False
+    for element in (*select(counters[-1], "following-sibling::*"), *counters):
+        element.drop_tree()
+    first = next((child for child in body if child.tag != "figure"), None)
+    if first is not None and first.tag == "h4":  # the subtitle
+        first.tag = "p"
+    clean(body, title)
+    return True
+
+
+def _said(markdown: str) -> str:
+    return words(ADDRESS.sub("", without_marks(PICTURE.sub("", markdown))))
 
 
 def _with_notes(html: str, entry: _Element) -> str:
@@ -246,11 +274,12 @@ def _plain(text: str) -> str:
 
 
 def _tree(html: str) -> HtmlElement:
-    """The text of an entry, without scripts."""
+    """The text of an entry, without scripts and pictures that count readers."""
     if not PARAGRAPH.search(html):
         html = _with_paragraphs(html)
     tree = body_of(html)
-    for element in tree.xpath("//script | //style"):
+    pixel = f"img[@width='1' and @height='1' and not(contains(@src, '{COUNTER}'))]"
+    for element in tree.xpath(f"//script | //style | //{pixel}"):
         element.drop_tree()
     flatten_code(tree)
     if tree.find(".//ol[@class='wp-block-footnotes']") is not None:
