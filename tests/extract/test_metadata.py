@@ -53,6 +53,23 @@ def test_the_title_is_the_pages_own_without_the_sites_name(head: str, body: str,
 
 
 @pytest.mark.parametrize(
+    ("window", "path"),
+    [
+        ("The valve that stuck - News", "/news/812"),
+        ("News - The valve that stuck", "/news/812"),
+        ("The valve that stuck \u2013 Blog", "/blog/?p=812"),
+        ("The valve that stuck - Forum", "/forum/viewtopic.php?t=1"),
+        ("The valve that stuck - News - \u5c0f\u57ce\u7f51", "/news/2024/8f32"),
+        ("Notes on water :: The valve that stuck", "/notes/entry.html"),
+    ],
+)
+def test_a_section_that_the_address_names_is_not_the_title(window: str, path: str) -> None:
+    assert read(HEADING, f"<title>{window}</title>", url=f"https://www.quietlog.example{path}").title == (
+        "The valve that stuck"
+    )
+
+
+@pytest.mark.parametrize(
     ("body", "author"),
     [
         ("<p>By <a href='/x'>Maren Okonkwo</a></p>", "Maren Okonkwo"),

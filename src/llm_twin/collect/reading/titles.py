@@ -92,7 +92,11 @@ class Names:
         self.host = re.sub(r"\W", "", parts.netloc.casefold())
         labels = parts.netloc.casefold().split(".")
         self.labels = {re.sub(r"\W", "", label) for label in labels[:-1]} - {"www", "blog", "docs", ""}
-        self.slug = set(re.findall(r"[^\W_]+", unquote(parts.path).casefold()))
+        path = unquote(parts.path).casefold()
+        self.slug = set(re.findall(r"[^\W_]+", path))
+        # What the address calls the page itself: `news` in /news/812 is its section, and so is /news in /news?id=812.
+        last = "" if parts.query else path.rstrip("/").rsplit("/", 1)[-1]
+        self.page = re.findall(r"[^\W\d_]+", re.sub(r"\.[a-z]{3,5}$", "", last))
 
     def cut(self, title: str, strictly: bool = False) -> str:
         """A title without the site's name before or behind it, and without what follows a bar.
@@ -149,8 +153,9 @@ class Names:
         spelt = any(len(word) > 3 for word in self.slug & set(folded.split()))  # longer than `the`
         if spelt or len(parts) < 2 or folded not in (parts[0], parts[-1]):
             return False
-        rest = set(" ".join(parts[:-1] if folded == parts[-1] else parts[1:]).split())
-        return bool(rest & self.slug)
+        rest = " ".join(parts[:-1] if folded == parts[-1] else parts[1:]).split()
+        name = "".join(self.page)
+        return bool(set(rest) & set(self.page)) or (len(name) > 3 and name in "".join(rest))
 
 
 def _is_headline(heading: str, told: list[str], known: Names) -> bool:
