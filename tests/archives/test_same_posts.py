@@ -71,6 +71,11 @@ CASES = {
         },
     ),
     "wordpress": Case("article/blog_post", TALE, {"a.xml": wxr(wxr_item(TALE, "publish", "post", "Sensors."))}),
+    "wordpress, before the site moved to https": Case(
+        "article/blog_post",
+        TALE,
+        {"a.xml": wxr(wxr_item(TALE.replace("https", "http"), "publish", "post", "Sensors."))},
+    ),
     "notes": Case("article/blog_post", TALE, {"a.md": f"---\nlink: {TALE}?utm_source=vault\n---\nSensors.\n"}),
 }
 

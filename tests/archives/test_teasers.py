@@ -56,9 +56,9 @@ COUNTER = (
     '<img src="https://medium.com/_/stat?event=post.clientViewed&postId=0123456789ab" width="1" height="1" alt="">'
 )
 WHOLE = (
-    '<content:encoded xmlns:content="http://purl.org/rss/1.0/modules/content/"><![CDATA[<h4>A start</h4><p>Flour and '
-    "<strong>water</strong>.</p><h3>Oven</h3><img src='/b.gif' width='1' height='1'><pre>def bake():<br>    return 1</pre>"
-    f"{COUNTER}<hr><p><a href='{STORY}'>"
+    '<content:encoded xmlns:content="http://purl.org/rss/1.0/modules/content/"><![CDATA[<h4>A start</h4>'
+    "<p>Flour and <strong>water</strong>.</p><h3>Oven</h3><img src='/b.gif' width='1' height='1'>"
+    f"<pre>def bake():<br>    return 1</pre>{COUNTER}<hr><p><a href='{STORY}'>"
     "Bread</a> was originally published in <a href='https://medium.com/pub'>Pub</a> on Medium, where people are "
     "continuing the conversation by highlighting and responding to this story.</p>]]></content:encoded>"
 )
@@ -86,6 +86,27 @@ def test_an_article_that_links_to_others_and_to_itself_is_whole(tmp_path: Path) 
     )
     with Twin(home=tmp_path / "home") as twin:
         assert twin.import_archive(feed(tmp_path / "feed", POST, body), "Ada Example").counts == {"new": 1}
+
+
+ATOM = '<feed xmlns="http://www.w3.org/2005/Atom"{}><entry><link href="/a"/><content>Flour.</content></entry></feed>'
+HOSTS = {
+    "its own link": (
+        ATOM.format('><link rel="self" href="https://ada.example/feed"/><title>A</title').replace(">>", ">"),
+        "",
+    ),
+    "its base": (ATOM.format(' xml:base="https://ada.example/x/"'), "https://other.example"),
+    "given": (ATOM.format(""), "https://ada.example"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_link_without_its_host_gets_the_one_of_its_feed(tmp_path: Path, name: str) -> None:
+    source, site = HOSTS[name]
+    with Twin(home=tmp_path / "home") as twin:
+        twin.import_archive(as_folder(tmp_path / "feed", {"a.xml": source}), "Ada Example", site=site)
+        assert [document.link for document in twin.documents()] == ["https://ada.example/a"]
+        (outcome,) = twin.import_archive(as_folder(tmp_path / "b", {"a.xml": ATOM.format("")}), "Ada Example").outcomes
+        assert "give it as --site" in outcome.detail
 
 
 def test_a_summary_is_marked_and_makes_way_for_the_whole_and_never_the_other_way_round(tmp_path: Path) -> None:

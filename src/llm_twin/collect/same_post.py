@@ -1,7 +1,7 @@
 """By what else than its link a post is known: archives and pages may give one post two links.
 
 Medium's stories move to publications, Substack's publications to domains of their own, and LinkedIn numbers a post
-twice: its export names the share, its pages the activity.
+twice: its export names the share, its pages the activity. Sites move from http to https.
 """
 
 from __future__ import annotations
@@ -82,11 +82,18 @@ class SamePosts:
 
     def stored(self, document: Document) -> str | None:
         """The id of the stored document that is this post by another link; None where there is none."""
+        if "." in document.platform and urlsplit(document.link).port is None:  # a host, of what has no platform
+            return self._by_other_scheme(document)
         if document.platform not in PLATFORMS or not (known := self._known(document)):
             return None
         if _short(document.id) in known:
             return None
         return next((known[short] for mark in sought(document) if (short := _short(mark)) in known), None)
+
+    def _by_other_scheme(self, document: Document) -> str | None:
+        scheme, _, rest = document.link.partition("://")
+        other = digest(document.author_id, f"{'http' if scheme == 'https' else 'https'}://{rest}")
+        return other if not self._warehouse.get(document.id) and self._warehouse.get(other) else None
 
     def make_way(self, documents: Iterable[Document]) -> None:
         """Remove what archives brought by other links of these documents, which are about to be stored: collected from

@@ -103,11 +103,13 @@ def _entries(archive: Archive, path: str, wanted: Wanted) -> Iterator[Item]:
             no_network=True,
             huge_tree=False,
         )
+        home = ""
         try:
             for _, entry in context:
+                home = home or _home(entry)
                 number += 1
                 file.waited = 0
-                yield from attempt(f"{path}, item {number}", _post, entry, f"{path}, item {number}", wanted)
+                yield from attempt(f"{path}, item {number}", _post, entry, f"{path}, item {number}", home, wanted)
                 _release(entry)
         except XMLSyntaxError as error:
             raise Permanent(Reason.BAD_DATA, f"damaged: {error.msg}") from None
@@ -142,7 +144,16 @@ def _release(entry: _Element) -> None:
         del parent[0]
 
 
-def _post(entry: _Element, where: str, wanted: Wanted) -> Item:
+def _home(entry: _Element) -> str:
+    """What a feed that begins with this entry says to be the feed of; "" where it does not say it."""
+    feed = entry.getparent()
+    if feed is None:
+        return ""
+    own = (str(child.get("href") or "") for child in _children(feed, "link") if child.get("rel") == "self")
+    return next((found for found in (_link(feed), *own) if "://" in found), "")
+
+
+def _post(entry: _Element, where: str, home: str, wanted: Wanted) -> Item:
     kind, status = _kind(entry), _text(entry, "status").lower()
     if kind not in POSTS:
         return Left(where, f"{kind[:40]}" if re.fullmatch(r"[a-z_ -]{1,40}", kind) else "no post")
@@ -155,8 +166,10 @@ def _post(entry: _Element, where: str, wanted: Wanted) -> Item:
     link = _link(entry)
     if not link:
         raise Permanent(Reason.BAD_DATA, "a post without its link")
-    if "://" not in link and wanted.site:
-        link = urljoin(wanted.site, link)
+    if "://" not in link:
+        link = urljoin(urljoin(wanted.site or home, entry.base or ""), link)
+    if "://" not in link:
+        raise Permanent(Reason.BAD_DATA, f"a post at {link[:100]}, without its host; give it as --site https://…")
     whole = _text(entry, "encoded", "content")
     if _children(entry, "post_type"):  # feeds hold what a site has made of its posts
         whole = _with_notes(resolved(whole), entry)
