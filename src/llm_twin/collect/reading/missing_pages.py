@@ -8,7 +8,8 @@ from html import unescape
 from itertools import islice
 
 SHORT = 150  # words of a page that names itself missing in its title or its heading alone
-MOST_PROSE = 120  # words in sentences; menus and lists of other articles may stand around them
+# Words in sentences; real ones have up to 30, a short story has 70. Menus and lists of articles may stand around them.
+MOST_PROSE = 60
 WORD = re.compile(r"\w+")
 FILLERS = {"404", "410", "error", "http", "status", "code", "oops", "ooops", "whoops", "uh", "oh", "sorry", "fehler"}
 FILLERS |= {"erreur", "were", "so", "we", "are", "opps", "hmm", "ouch", "ups", "uups", "huch", "errore", "erro"}

@@ -13,7 +13,7 @@ from html import unescape
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from llm_twin.collect.reading.missing_pages import says_missing
+from llm_twin.collect.reading.missing_pages import SEPARATORS, says_missing
 from llm_twin.collect.reading.tame import tame
 from llm_twin.errors import Reason
 
@@ -26,6 +26,7 @@ HTML = {"text/html", "application/xhtml+xml", ""}
 WALL_BYTES = 500_000  # walls are small; larger pages are not looked into
 MARKED_BYTES = 64_000  # within which a challenge has its mark
 CHALLENGE_TEXT = 1_200  # characters of visible text; challenges have 50 to 700
+RUNNING_TEXT = 45  # words in sentences; what walls without a mark say has up to 40, short articles have 50
 LOGIN_TEXT = 3_000  # login pages list their products and footers
 CONSENT_TEXT = 6_000  # such pages explain themselves at length
 SHELL_TEXT = 30
@@ -86,15 +87,18 @@ CHALLENGE_MARKS = {
 }
 CHALLENGE_HEADERS = {"cf-mitigated": "Cloudflare", "x-amzn-waf-action": "AWS WAF"}
 CHALLENGE_TITLES = re.compile(
-    r"just a moment(\.\.\.|…)?|attention required! \| cloudflare|access denied|ddos-guard|vercel security checkpoint"
+    r"just a moment(\.\.\.|…)?|attention required! \| cloudflare|ddos-guard|vercel security checkpoint"
     r"|one moment, please(\.\.\.|…)|please wait\.\.\. \| cloudflare|pardon our interruption(\.\.\.)?|client challenge"
-    r"|access to this page has been denied\.?|checking your browser.*|(are you a|you are not a) robot\??"
-    r"|verify(ing)? (that )?you are (a )?human.*|human verification|bot verification|making sure you're not a bot!"
-    r"|sorry, you have been blocked|security checkpoint|403 forbidden|robot or human\?|request rejected"
-    r"|robot challenge screen"
-    r"|error: the request could not be satisfied|your access to this site has been limited.*|bot (check|challenge)"
+    r"|access to this page has been denied\.?|making sure you're not a bot!|sorry, you have been blocked"
+    r"|403 forbidden|request rejected|robot challenge screen"
+    r"|error: the request could not be satisfied|your access to this site has been limited.*"
     r"|nur einen moment(\.\.\.|…)|un (moment|instant|momento)(\.\.\.|…)"
-    r"|\w+ не робот\?|(访问|百度)?(安全|访问|人机)?验证"
+)
+# Those that an author may give as well.
+CHALLENGE_QUESTIONS = re.compile(
+    r"access denied|checking your browser.*|(are you a|you are not a) robot\??|robot or human\?|\w+ не робот\?"
+    r"|verify(ing)? (that )?you are (a )?human.*|(human|bot) verification|security checkpoint|bot (check|challenge)"
+    r"|(访问|百度)?(安全|访问|人机)?验证"
 )
 # What challenges say that give neither mark nor title away; an article says it without the form that goes with it.
 CHALLENGE_WORDS = tuple(
@@ -113,9 +117,11 @@ CHALLENGE_FORM = re.compile(
     rb"|(?:ray|reference|request|incident|support|block) id\b|<title>blocked<"
 )
 PHRASED_TEXT = 800  # characters of visible text around such words
-# The end of a path that asks to sign in, and LinkedIn's places for strangers.
-LOGIN_PATH = re.compile(
-    r"(^|/)(log-?in|sign-?in|sign_in|log_in|sign-?up|wp-login\.php|session/new|i/flow/login|checkpoint/lg/[\w-]+)/?$"
+# The end of a path that asks to sign in.
+LOGIN_PATH = re.compile(r"(^|/)(log-?in|sign-?in|sign_in|log_in|sign-?up)/?$", re.I)
+# Where no author puts an article: WordPress, Rails, X, and LinkedIn's places for strangers.
+LOGIN_PLACE = re.compile(
+    r"(^|/)(wp-login\.php|session/new|i/flow/login|checkpoint/lg/[\w-]+)/?$"
     r"|^/(authwall|uas/login|checkpoint/challenge)\b",
     re.I,
 )
@@ -167,7 +173,8 @@ SEEN_WITHOUT_TEXT = re.compile(r"<(img|picture|iframe|video|audio|object|embed|f
 
 def login_path(url: str) -> bool:
     """Whether a URL's path is one where sites ask to sign in."""
-    return LOGIN_PATH.search(urlsplit(url).path) is not None
+    path = urlsplit(url).path
+    return LOGIN_PATH.search(path) is not None or LOGIN_PLACE.search(path) is not None
 
 
 def wall(page: Page) -> tuple[Reason, str] | None:
@@ -189,10 +196,14 @@ def wall(page: Page) -> tuple[Reason, str] | None:
     title = " ".join(unescape(match[1].lower()).split()) if match else ""
     beginning = page.body[:MARKED_BYTES].lower()
     owner = next((owner for mark, owner in CHALLENGE_MARKS.items() if mark.encode() in beginning), "")
-    seen = cache(partial(_seen, source))
-    if ((owner or CHALLENGE_TITLES.fullmatch(title)) and len(seen()) < CHALLENGE_TEXT) or _challenges(beginning, seen):
+    seen, prose = cache(partial(_seen, source)), cache(partial(_prose, source))
+    if (
+        ((owner or CHALLENGE_TITLES.fullmatch(title)) and len(seen()) < CHALLENGE_TEXT)
+        or (CHALLENGE_QUESTIONS.fullmatch(title) and len(seen()) < CHALLENGE_TEXT and prose() < RUNNING_TEXT)
+        or (_challenges(beginning, seen) and prose() < RUNNING_TEXT)
+    ):
         return Reason.BLOCKED, f'a check for robots{f" by {owner}" if owner else ""} stands before it: "{title}"'
-    if _asks_to_sign_in(page.url, title, source, seen):
+    if _asks_to_sign_in(page.url, title, source, seen, prose):
         return Reason.LOGIN_REQUIRED, f"the site asks to sign in: {page.url}"
     if _asks_consent(page.url, title, source, seen):
         return Reason.BLOCKED, f'a consent page stands before it: "{title}"'
@@ -218,10 +229,19 @@ def _challenges(beginning: bytes, seen: Callable[[], str]) -> bool:
     )
 
 
-def _asks_to_sign_in(url: str, title: str, source: str, seen: Callable[[], str]) -> bool:
-    if login_path(url) or (LOGIN_TITLE.match(title) and PASSWORD.search(source.lower())):
+def _asks_to_sign_in(url: str, title: str, source: str, seen: Callable[[], str], prose: Callable[[], int]) -> bool:
+    """Whether a page is a login by two of its path, its title and a field for the password.
+
+    Articles have such paths and titles too ("/docs/login", "Sign in with passkeys"), and a login box in a corner, so
+    that only a title that says nothing else makes up for running text.
+    """
+    called = LOGIN_TITLE.match(title) is not None
+    asking = called and PASSWORD.search(source.lower()) is not None
+    if LOGIN_PLACE.search(urlsplit(url).path) or (asking and LOGIN_TITLE.fullmatch(SEPARATORS.split(title)[0])):
         return len(seen()) < LOGIN_TEXT
-    return bool(LOGIN_TITLE.match(title) and ACCOUNT.search(source)) and len(seen()) < ACCOUNT_TEXT
+    if login_path(url) or asking:
+        return len(seen()) < LOGIN_TEXT and prose() < RUNNING_TEXT
+    return called and ACCOUNT.search(source) is not None and len(seen()) < ACCOUNT_TEXT
 
 
 def _asks_consent(url: str, title: str, source: str, seen: Callable[[], str]) -> bool:
@@ -244,6 +264,15 @@ def asks_consent(heading: str, text: str, source: str) -> bool:
         and CONSENT_WORDS.search(text) is not None
         and CONSENT_BUTTON.search(source.lower()) is not None
     )
+
+
+def _prose(source: str) -> int:
+    """How many words stand in sentences, outside of menus, forms, lists and links."""
+    from llm_twin.collect.reading.list_pages import sentences
+    from llm_twin.collect.reading.not_articles import content_tree
+
+    tree = content_tree(source)
+    return 0 if tree is None else sentences(tree)
 
 
 def _seen(source: str, without: tuple[str, ...] = ()) -> str:
