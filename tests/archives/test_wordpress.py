@@ -52,6 +52,7 @@ SHORT_CODES = {
         "He [sic] said [1], a[0], [x], [https://v.example/], [see p. 3] and [[gallery ids='1']].",
         "He [sic] said [1], a[0], [x], [https://v.example/], [see p. 3] and [gallery ids='1'].",
     ),
+    "pages of a post": ("Flour.<!--nextpage-->Water.", "Flour.\n\nWater."),
     "formulas": (r"Of $latex E_0=mc^2 \cdot 1&s=2$ for $5.", r"Of $E_0=mc^2 \cdot 1$ for $5."),
 }
 

@@ -49,7 +49,7 @@ ESCAPED = {"%22": '"', "%91": "[", "%93": "]", "%92": "\\"}  # by Divi, in value
 def resolved(html: str) -> str:
     """HTML with what its short codes stand for, as far as it stands in the post."""
     named = set(BLOCK.findall(html)) | set(CLOSING.findall(html))
-    html = ENCODED.sub("", SOURCE.sub(_code, html))
+    html = ENCODED.sub("", SOURCE.sub(_code, html.replace("<!--nextpage-->", "\n\n")))
 
     def written(found: re.Match[str]) -> str:
         opened, closing, name, keys, closed = found.groups()
