@@ -78,6 +78,8 @@ def test_a_section_that_the_address_names_is_not_the_title(window: str, path: st
         ("<div><span>Written by:</span><span>Maren Okonkwo</span></div>", "Maren Okonkwo"),
         ("<p>Words by Maren Okonkwo and Ann de Vries</p>", "Maren Okonkwo; Ann de Vries"),
         ("<p>Author: Maren Okonkwo</p>", "Maren Okonkwo"),
+        ("<p>By Jan Nowak</p>", "Jan Nowak"),
+        ("<p>By April May Jan 18, 2024</p>", "April May"),
         ("<a rel=author href='/x'>Maren Okonkwo</a>", "Maren Okonkwo"),
         ("<span itemprop=author><span itemprop=name>Maren Okonkwo</span></span>", "Maren Okonkwo"),
         ("<a href='/authors/maren'>Maren Okonkwo</a>, <a href='/authors/ann'>Ann de Vries</a>",
@@ -92,6 +94,8 @@ def test_a_section_that_the_address_names_is_not_the_title(window: str, path: st
         ("<div class='comment-list'><a rel=author href='/x'>Ann de Vries</a></div>", None),
         ("<p>Personal Finance</p><time>March 3, 2024</time>", None),
         ("<span class='author'>Admin</span>", None),
+        ("<p>By May 5, 2024</p>", None),
+        ("<span class='byline'>Sunday, March 3</span>", None),
         ("", None),
     ],
 )  # fmt: skip
@@ -103,6 +107,7 @@ def test_the_author_is_the_one_that_the_byline_names(body: str, author: str | No
     ("head", "author"),
     [
         (json_ld(**{"@type": "Article", "author": {"@type": "Person", "name": "Maren Okonkwo"}}), "Maren Okonkwo"),
+        (json_ld(**{"@type": "Article", "author": {"@type": "Person", "name": "Jan de Vries"}}), "Jan de Vries"),
         (json_ld(**{"@graph": [{"@type": "WebPage", "author": {"@id": "#m"}},
                                {"@type": "Person", "@id": "#m", "name": "Maren Okonkwo"}]}), "Maren Okonkwo"),
         ('<meta name="author" content="Maren Okonkwo">', "Maren Okonkwo"),

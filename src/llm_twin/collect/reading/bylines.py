@@ -43,9 +43,14 @@ MARKED = re.compile(
 LINKED = re.compile(
     r"/(?:authors?|staff|writers?|contributors?|producers|journalists?|columnists?|byline|reporters?)/[^/?#]+/?(?:[?#]|$)|[?&]author="
 )
+CALENDAR = (  # months and days: dates where nothing else or a number is beside them, else names, as Jan and April are
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
+    r"(?:nov|dec)(?:ember)?|(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?)"
+)
 ENDS = re.compile(
-    r"\s*(?:[|•·⋅(\[/@]|\s[-\u2013\u2014]+\s|\d|,?\s\b(?:on|in|for|at|from|is|has|was|updated|published|posted|last|min|with|"
-    r"about|photos?|reviewed|edited|via|who)\b).*$", re.S
+    rf"\s*(?:[|•·⋅(\[/@]|\s[-\u2013\u2014]+\s|(?:\b(?i:{CALENDAR})\b[.,]?\s*){{0,2}}\d|"
+    r",?\s\b(?:on|in|for|at|from|is|has|was|updated|published|posted|last|min|with|about|photos?|"
+    r"reviewed|edited|via|who)\b).*$", re.S
 )  # fmt: skip
 PARTICLES = {
     "de",
@@ -78,10 +83,7 @@ NO_NAME = {  # words that stand beside names in bylines, or instead of them
     "subscribe", "home", "published", "updated", "category", "categories", "reading", "time", "minutes", "view",
     "all", "posts", "blog", "news", "article", "articles", "contact", "bio", "profile", "website", "email",
     "twitter", "facebook", "linkedin", "instagram", "the", "our", "your", "this", "a", "an", "and", "or", "how",
-    "what", "why", "guide", "best", "review", "reviews", "tips", "january", "february", "march", "april", "june",
-    "july", "august", "september", "october", "november", "december", "jan", "feb", "mar", "apr", "jun", "jul",
-    "aug", "sep", "sept", "oct", "nov", "dec", "monday", "tuesday", "wednesday", "mon", "tue", "wed", "thu", "fri",
-    "sat", "sun", "thursday", "friday", "saturday", "sunday", "default", "none", "null", "undefined", "see",
+    "what", "why", "guide", "best", "review", "reviews", "tips", "default", "none", "null", "undefined", "see",
     "click", "here", "meet", "post", "wordpress", "webmaster", "login", "advertisement", "disclosure", "copyright",
     "skip", "menu", "search",
 }  # fmt: skip
@@ -164,8 +166,13 @@ def _is_person(name: str, known: Names) -> bool:
         len(words) > 1
         and not known.is_name(name)
         and not any(char.isdigit() for char in name)
-        and not NO_NAME & set(words)
+        and not _is_no_name(set(words))
     )
+
+
+def _is_no_name(words: set[str]) -> bool:
+    """Whether words that stand beside names are among these, or all of them are a date's."""
+    return bool(NO_NAME & words) or all(re.fullmatch(CALENDAR, word) for word in words)
 
 
 def names_in(text: str, single: bool, known: Names) -> list[str]:
@@ -187,7 +194,7 @@ def _looks_like_name(text: str, single: bool) -> bool:
         return False
     if not (1 if single else 2) <= len(words) <= MAX_WORDS or len(text) > 60:
         return False
-    if NO_NAME & {word.casefold() for word in words} or re.search(r"[!?:#%$…\"“”]", text):
+    if _is_no_name({word.casefold() for word in words}) or re.search(r"[!?:#%$…\"“”]", text):
         return False
     if single and len(words) == 1:
         return len(text) > 2 and bool(re.match(r"\w", text))
