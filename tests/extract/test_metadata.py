@@ -79,7 +79,7 @@ def test_a_section_that_the_address_names_is_not_the_title(window: str, path: st
         ("<p>Words by Maren Okonkwo and Ann de Vries</p>", "Maren Okonkwo; Ann de Vries"),
         ("<p>Author: Maren Okonkwo</p>", "Maren Okonkwo"),
         ("<p>By Jan Nowak</p>", "Jan Nowak"),
-        ("<p>By April May Jan 18, 2024</p>", "April May"),
+        ("<p>By April Smith Jan 18, 2024</p>", "April Smith"),
         ("<a rel=author href='/x'>Maren Okonkwo</a>", "Maren Okonkwo"),
         ("<span itemprop=author><span itemprop=name>Maren Okonkwo</span></span>", "Maren Okonkwo"),
         ("<a href='/authors/maren'>Maren Okonkwo</a>, <a href='/authors/ann'>Ann de Vries</a>",
