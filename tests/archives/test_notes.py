@@ -182,3 +182,64 @@ def test_a_date_is_read_as_people_write_it(tmp_path: Path, written: str, moment:
         imported(twin, as_folder(tmp_path / "vault", {"A.md": f"---\ndate: {written}\n---\nFlour."}))
         (note,) = twin.documents()
         assert str(note.published_at).replace(" ", "T") == moment
+
+
+FENCED = "```python\nx = 1\n```"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("5%% in one and 6%% in the other, `%%`, `printf('%s%%')` %s%%.", None),
+        ("One. %%hidden `code`, and\nmore%% Two.", "One. Two."),
+        ("One.\n\n%%\nhidden\n\n```\ncode\n```\n%%\n\nTwo.", "One.\n\nTwo."),
+        (
+            "One.\n<!--more-->\nTwo <!-- `a` -->three.\n\n<script>\nb()\n</script>\n\n`<!-- c`",
+            "One.\nTwo three.\n\n`<!-- c`",
+        ),
+        ("{% highlight python linenos %}\nx = 1\n{% endhighlight %}\n\nOne {{ site.url }}/a.", f"{FENCED}\n\nOne /a."),
+        ("{{< highlight python >}}\nx = 1\n{{< /highlight >}}", FENCED),
+        ("{% raw %}{{ site.url }}{% endraw %} {% comment %}no{% endcomment %}", "{{ site.url }}"),
+        ("One {{% notice tip %}}two{{% /notice %}} {{< youtube abc >}}.", "One two."),
+        ('{{< figure src="/a.png" title="Loaf" >}} and {{</* note */>}}', "![Loaf](/a.png) and {{</* note */>}}"),
+        ("{{c1::Rye}} is {{date}}. {% open", None),
+        (
+            "[a]({% post_url Rye %}), [b](Rye.md), [c](sub/../Rye.md#x), [d](<Rye.md>), [e](/Rye.md), [f](No.md)",
+            "[a](*), [b](*), [c](*), [d](*), [e](*), [f](No.md)",
+        ),
+        ("| a |\n|---|\n| [[Rye\\|b]] |", "| a |\n|---|\n| [b](*) |"),
+        (
+            "`[b](Rye.md)` ![[No.png]]x [b](https://ada.example/Rye.md)",
+            "`[b](Rye.md)` x [b](https://ada.example/Rye.md)",
+        ),
+    ],
+)
+def test_a_note_holds_what_its_readers_see(tmp_path: Path, written: str, shown: str | None) -> None:
+    found = texts_in(tmp_path, {"A.md": written, "Rye.md": "Dark."})[f"{BASE}/A"]
+    assert found == (written if shown is None else shown.replace("*)", f"{BASE}/Rye)"))
+
+
+def test_of_mdx_the_words_stay_and_the_program_goes(tmp_path: Path) -> None:
+    text = "import X from './x'\n\nexport const meta = {\n  a: 1\n}\n\n# Rye\n\n"
+    text += "<Note kind={{a: 1}}>Dark</Note> <X/>bread {/* x */}"
+    assert list(texts_in(tmp_path, {"A.mdx": text}).values()) == ["Dark bread"]
+
+
+def test_what_others_wrote_templates_and_drawings_are_left_out_and_counted(tmp_path: Path) -> None:
+    files = {
+        "_config.yml": "",
+        "A.md": "Flour.",
+        "node_modules/a/README.md": "Of others.",
+        "themes/b/README.md": "Of others.",
+        "vendor/c/README.md": "Of others.",
+        "Templates/Day.md": "# {{date}}",
+        "a.excalidraw.md": "---\nexcalidraw-plugin: parsed\n---\n# Drawing",
+    }
+    with Twin(home=tmp_path / "home") as twin:
+        report = twin.import_archive(as_folder(tmp_path / "vault", files), "Ada Example")
+        assert list(texts(twin).values()) == ["Flour."]
+        left = {"of a package or theme": 3, "template": 1, "drawing": 1, "other file": 1}
+        assert report.summary["left_out"] == left
+    with Twin(home=tmp_path / "other") as twin:  # essays by their themes, in a vault
+        imported(twin, as_folder(tmp_path / "vault 2", {"Themes/Love.md": "Of love.", "vendor/Acme.md": "They sell."}))
+        assert list(texts(twin).values()) == ["Of love.", "They sell."]

@@ -32,6 +32,7 @@ class FrontMatter(NamedTuple):
     place: str = ""  # on its site, as `/bread/`; generators fill in names as `:year`
     slug: str = ""  # the last part of that
     categories: tuple[str, ...] = ()
+    drawing: bool = False  # Excalidraw's
 
 
 def split(text: str) -> tuple[FrontMatter, str]:
@@ -55,6 +56,7 @@ def split(text: str) -> tuple[FrontMatter, str]:
         draft=draft,
         place=next((place for name in PLACES if (place := PLACE.fullmatch(_text(values.get(name))))), [""])[0],
         slug=_text(values.get("slug")).strip("/"),
+        drawing="excalidraw-plugin" in values,
         categories=_tags(values.get("categories") or values.get("category")),
     ), text[found.end() :]
 

@@ -9,30 +9,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from urllib.parse import quote, urljoin
+from posixpath import normpath
+from urllib.parse import quote, unquote, urljoin
 
 from llm_twin.collect.archives.container import Archive, encoding_of
 from llm_twin.collect.archives.formats import Item, Left, Wanted, attempt, made, reader
 from llm_twin.collect.archives.front_matter import FrontMatter, split
+from llm_twin.collect.archives.note_text import resolved
 from llm_twin.collect.archives.plain import day, words
-from llm_twin.collect.archives.site_layouts import layout_of
+from llm_twin.collect.archives.site_layouts import SETTINGS, layout_of
 from llm_twin.collect.archives.vaults import base_of, top_of
 from llm_twin.collect.crawlers import crawler_for
-from llm_twin.collect.reading.markdown import link as markdown_link
 from llm_twin.errors import LinkError
 from llm_twin.links import domain_of
 
 MARKDOWN = (".md", ".markdown", ".mdown", ".mdx")
-CODE = re.compile(
-    r"(^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\2[`~]*[ \t]*$|\Z)|(?<!`)(`+)(?!`)[^\n]{0,1000}?(?<!`)\3(?!`))", re.S | re.M
-)
-WIKI = re.compile(r"(!?)\[\[([^\[\]|#^\n]{0,300})((?:[#^][^\[\]|\n]{0,300})?)(?:\|([^\[\]\n]{0,500}))?\]\]")
-FILE = re.compile(r"\.(?!md$)\w{2,5}$", re.I)
-REMARK = re.compile(r"[ \t]?%%.*?%%", re.S)  # Obsidian's, never shown
 HEADING = re.compile(r"#[ \t]+([^\n]+)(?:\n|\Z)|([^\n]+)\n=+[ \t]*(?:\n|\Z)")
 DATED = re.compile(r"^(\d{4}-\d\d-\d\d)[-_ ]*")
 TARGETS = 1_000  # links of notes that are kept at hand
 HEAD = 16_384  # bytes of a note that hold its front matter
+PACKAGES = re.compile(r"(?:^|/)(?:node_modules|bower_components|site-packages)/")
+OF_A_SITE = re.compile(r"(?:^|/)(?:themes|_?vendor)/")  # of others, where there are settings of a site
+TEMPLATES = re.compile(r"(?:^|/)(?:_?templates?|archetypes)/", re.I)
 DRAFTS = re.compile(r"(?:^|/)_?drafts?/", re.I)
 
 
@@ -44,13 +42,19 @@ def recognises(archive: Archive) -> bool:
 @reader("notes", "an Obsidian vault or a folder of Markdown", recognises=recognises, fallback=True)
 def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
     """Every note with text in it."""
-    paths = [path for path in archive.members if path.lower().endswith(MARKDOWN)]
+    found = [path for path in archive.members if path.lower().endswith(MARKDOWN)]
+    is_site = any(path.rpartition("/")[2] in SETTINGS for path in archive.members)
+    others = {path: why for path in found if (why := _not_own(path, is_site))}
+    archive.opened.update(others)
+    yield from (Left(path, why) for path, why in others.items())
+    paths = [path for path in found if path not in others]
     # Of several with one name, `.md` first, then the first in the alphabet.
     backwards = sorted(paths, key=lambda path: not path.endswith(".md"))[::-1]
     by_name = {_name(path).casefold(): path for path in backwards}
     by_path = {path.rpartition(".")[0].casefold(): path for path in backwards}
     by_stem = {path.rpartition(".")[0]: path for path in backwards}
-    doubled = set(paths) - set(by_stem.values())
+    by_exact_path = set(paths)
+    doubled = by_exact_path - set(by_stem.values())
     del by_stem
     top = "" if wanted.site else top_of(archive, paths)
     layout = layout_of(archive) if wanted.site else None
@@ -90,8 +94,20 @@ def read(archive: Archive, wanted: Wanted) -> Iterator[Item]:
         path = by_path.get(key) or by_name.get(key.rpartition("/")[2])
         return target(path) if path else ""
 
+    def text_in(path: str) -> Callable[[str], str]:
+        """The text of the note at a path with its links."""
+
+        def at(written: str) -> str | None:
+            """The link of the note that a link leads to, from where it stands or from the top."""
+            name = unquote(written)
+            beside = normpath(f"{path.rpartition('/')[0]}/{name}".lstrip("/"))
+            known = next((each for each in (beside, name.lstrip("/")) if each in by_exact_path), None)
+            return None if known is None else target(known)
+
+        return lambda text: resolved(text, address, at, mdx=path.endswith(".mdx"))
+
     for path in paths:
-        yield from attempt(path, _note, archive, path, link_of, address, wanted)
+        yield from attempt(path, _note, archive, path, link_of, text_in(path), wanted)
 
 
 def headed(text: str) -> tuple[str, str]:
@@ -105,6 +121,13 @@ def headed(text: str) -> tuple[str, str]:
     return (open_end if open_end[-1:].isspace() else heading).strip(), text[found.end() :]
 
 
+def _not_own(path: str, is_site: bool) -> str:
+    """Why a file is no note of the author's, as its folder tells; "" where it may be one."""
+    if PACKAGES.search(path) or (is_site and OF_A_SITE.search(path)):
+        return "of a package or theme"
+    return "template" if TEMPLATES.search(path) else ""
+
+
 def _name(path: str) -> str:
     return path.rpartition("/")[2].rpartition(".")[0]
 
@@ -113,7 +136,7 @@ def _note(
     archive: Archive,
     path: str,
     link_of: Callable[[str, FrontMatter], str],
-    address: Callable[[str], str],
+    shown: Callable[[str], str],
     wanted: Wanted,
 ) -> Item:
     about, text = split(archive.read(path).replace("\r\n", "\n"))
@@ -122,7 +145,11 @@ def _note(
     name = _name(path)
     dated = DATED.match(name)
     title = about.title
-    heading, rest = headed(text)
+    if about.drawing:
+        return Left(path, "drawing")
+    written = headed(text)[0]
+    heading, rest = headed(text := shown(text))
+    heading = heading and (written or heading)
     if heading and (not title or words(title) == words(heading)):
         title, text = title or heading, rest
     link = link_of(path, about)
@@ -132,7 +159,7 @@ def _note(
         link,
         platform=platform_of(link) if about.link or wanted.site else "notes",
         title=title or DATED.sub("", name) or name,
-        text=resolved(text, address),
+        text=text,
         published_at=about.published_at or (day(dated[1]) if dated else None),
         tags=list(about.tags),
         path=path,
@@ -144,24 +171,3 @@ def platform_of(link: str) -> str:
     """The platform as the crawler of this link names it."""
     site, _ = crawler_for(link)
     return domain_of(link) if site == "article" else site
-
-
-def resolved(text: str, address: Callable[[str], str]) -> str:
-    """Markdown whose wiki links are links, or the words they show, and without remarks; code stays as it is."""
-
-    def written(found: re.Match[str]) -> str:
-        shown = (found[4] or found[2] or found[3].lstrip("#^")).strip()
-        target = address(found[2]) if found[2].strip() else ""
-        if found[1] and not target and FILE.search(found[2].strip()):
-            return ""  # a picture or another file that is shown here; what follows the bar is its size
-        return markdown_link(shown, target) if target else shown
-
-    if "[[" not in text and "%%" not in text:
-        return text.strip("\n")
-    parts: list[str] = []
-    at = 0
-    for code in CODE.finditer(text):
-        parts += [WIKI.sub(written, REMARK.sub("", text[at : code.start()])), code[0]]
-        at = code.end()
-    parts.append(WIKI.sub(written, REMARK.sub("", text[at:])))
-    return "".join(parts).strip("\n")
