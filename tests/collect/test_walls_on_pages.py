@@ -84,3 +84,31 @@ def test_a_full_text_that_is_marked_as_paid_for_is_kept() -> None:
     assert '"isAccessibleForFree":false' in teaser[0].text
     assert '"isAccessibleForFree":false' in whole[0].text
     assert len(document_of(*whole).text.split()) > 400
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Keep reading with your free trial",
+        "Get a digital subscription to read the full story",
+        "Pour lire la suite de cet article, abonnez-vous",
+        "Para seguir leyendo, suscríbete",
+        "Läs vidare med Plus",
+        "Denne saken er for abonnenter",
+        "Artiklen er kun for abonnenter",
+        "Tämä artikkeli on vain tilaajille",
+        "Ten artykuł jest dostępny wyłącznie dla subskrybentów",
+        "Tento článek je pouze pro předplatitele",
+        "Продолжение доступно только подписчикам",
+        "Оформите подписку, чтобы читать дальше",
+        "Повний текст доступний лише передплатникам",
+        "Bu içerik sadece abonelere özeldir",
+        "订阅后即可阅读全文",
+        "続きを読むには会員登録が必要です",
+        "구독자 전용 기사입니다",
+    ],
+)
+def test_an_opening_above_a_request_to_pay_is_no_article_in_any_language(prompt: str) -> None:
+    page = f"<main><h1>The ferry</h1>{'<p>It leaves the pier at seven with four cars and a dog.</p>' * 3}%s</main>"
+    assert extract(page % f"<div>{prompt}</div>", "https://weekly.example/ferry").reason == Reason.PAYWALL
+    assert extract(page % f"<p>“{prompt}”, says the paper.</p>", "https://weekly.example/ferry").reason is None

@@ -71,7 +71,9 @@ PAY = re.compile(
     r"|(?:subscribe|sign up|pay|join|upgrade)\b.{0,20} to "
     r"(?:unlock|(?:read|view|see)(?! (?:how|what|who|why|whether)\b))\b"
     r"|unlock (?:this|the (?:full|rest)) (?:article|story|post)?\b.{0,60}"
-    r"|continue (?:reading )?with a (?:free )?(?:trial|sub)"
+    rf"|(?:{READ_ON}|continue) with (?:an? |your )?(?:\w+ )?(?:trial|subscription|membership)\b"
+    rf"|(?:start|begin|get|try|activate) (?:your|an?|the)\b.{{0,30}} (?:trial|subscription|membership)\b.{{0,20}}"
+    rf" to (?:continue$|continue\W|unlock|{READ_ON})"
     r"|(?:get|unlock) (?:full |unlimited )?access to (?:this|the (?:full|rest))\b.{0,40}"
     r"|(?:jetzt )?(?:(?:diesen |den )?(?:artikel|text|beitrag) )?(?:weiter ?lesen|freischalten"
     r"|lesen sie weiter) mit\b.{0,40}"
@@ -90,7 +92,22 @@ PAY = re.compile(
     r"|exclusief) voor (?:abonnees|leden)"
     r"|(?:este|esse) (?:conteúdo|artigo) é (?:exclusivo|apenas|reservado) (?:para|a) .{0,12}(?:assinantes|subscritores)"
     r"|assine para (?:continuar|ler)|artikeln är (?:bara|endast)? ?för (?:prenumeranter|inloggade)"
-    r"|dostęp (?:tylko )?dla (?:subskrybentów|prenumeratorów)|(?:この記事は)?(?:有料会員|会員)限定|本文为付费内容",
+    r"|pour (?:lire|continuer|accéder)\b.{0,40} abonnez-vous|para (?:seguir leyendo|continuar lendo)\b.{0,30}"
+    r"(?:suscr|hazte|assin)|(?:conteúdo|artigo) exclusivo para assinantes|läs vidare med\b.{0,40}"
+    r"|dostęp (?:tylko )?dla (?:subskrybentów|prenumeratorów)|(?:この記事は)?(?:有料会員|会員)限定|本文为付费内容"
+    r"|(?:ten )?(?:artykuł|treść) (?:jest )?(?:dostępn[ya]|przeznaczon[ya]) (?:tylko |wyłącznie )?dla (?:sub|pren)"
+    r"|(?:denne )?(?:artikl?en|artikkelen|saken) er (?:kun |bare )?for abonn|bliv? abonnent (?:for å|og) l[eæ]s"
+    r"|(?:tämä )?(?:artikkeli|juttu|sisältö) on (?:vain )?tilaaji|(?:tento )?(?:článek|obsah|text) je (?:pouze |jen )?"
+    r"(?:pro předplatitele|dostupný (?:pouze|jen) předplatitelům)"
+    r"|(?:этот |эта |полный |полная )?(?:текст|версия|стать[яи]|материала?|продолжение)(?: статьи| материала)? "
+    r"доступ(?:ен|на|но) (?:только )?(?:для )?(?:подписчик|по подписке)|(?:только|эксклюзивно) для подписчиков"
+    r"|(?:оформите|купите) подписку,? чтобы (?:чита|прочита|продолжи)"
+    r"|(?:повний текст|стаття|матеріал|текст)(?: статті)? доступ\w+ (?:лише|тільки) (?:для )?передплатник"
+    r"|(?:bu |haberin )?(?:içerik|makale|haber|yaz\w|devam\w) (?:sadece|yaln\wzca) aboneler"
+    r"|(?:okumaya )?devam etmek için abone"
+    r"|(?:本文|全文|此文)(?:仅限|仅供|只限|僅限)(?:付费|订阅|訂閱)?(?:会员|用户|會員|訂戶)"
+    r"|(?:订阅|訂閱|付费|成为会员)后?(?:即可|可以?)?(?:继续|繼續)?(?:阅读|閱讀)(?:全文|全部)"
+    r"|続きを(?:読む|お読みいただく)には.{0,20}(?:会員|購読|有料)|(?:유료 ?)?(?:구독자|회원) ?전용",
     re.I,
 )
 SIGN_IN = re.compile(
