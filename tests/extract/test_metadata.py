@@ -126,6 +126,26 @@ def test_a_person_in_the_data_comes_before_the_byline_and_the_byline_before_a_si
     assert read(f"{HEADING}<p>By Jo Byline</p>", head).author == author
 
 
+@pytest.mark.parametrize(
+    ("article", "author"),
+    [
+        (f"<article>{{}}<div>{TEXT}</div></article>", "Maren Okonkwo"),
+        (f"<article>{TEXT}{{}}</article>", None),
+        (f"<article>{TEXT}</article>{{}}<p>{TEXT}</p>", None),
+    ],
+)
+def test_a_footer_before_an_articles_text_is_its_byline(article: str, author: str | None) -> None:
+    footer = (
+        "<footer>Submitted by <a href='/user/3'>Maren Okonkwo</a> on "
+        "<time datetime='2023-09-02T08:00:00+02:00'>Sat, 09/02/2023 - 08:00</time></footer>"
+    )
+    found = describe(f"<h1>The valve that stuck</h1>{article.format(footer)}", URL)
+    assert found.author == author
+    if author:
+        assert found.published_at is not None
+        assert found.published_at.isoformat() == "2023-09-02T08:00:00+02:00"
+
+
 def test_a_site_counts_as_author_where_nobody_else_is_named() -> None:
     data = json_ld(**{"@type": "Article", "author": {"@type": "Organization", "name": "Quiet Log"}})
     assert read(HEADING, data).author == "Quiet Log"

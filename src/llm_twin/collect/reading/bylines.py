@@ -27,8 +27,8 @@ MAX_LINE = 100  # characters of a byline
 MAX_AUTHORS = 50
 MAX_WORDS = 5  # of a name
 LABEL = re.compile(
-    r"(?:^|[|•·]\s*)(?:(?:(?:written|words|story|posted|published|article|text|reported|report|authored|created|contributed|"
-    r"guide|blog|post|compiled|interview|recommended|content)\s+(?:and \w+\s+)?)?by\b\s*:?|"
+    r"(?:^|[|•·]\s*)(?:(?:(?:written|words|story|posted|submitted|published|article|text|reported|report|authored|created|"
+    r"contributed|guide|blog|post|compiled|interview|recommended|content)\s+(?:and \w+\s+)?)?by\b\s*:?|"
     r"(?:authors?|autor|auteur|autore|written by|writer|words|von|par|por|door|di)\s*:)\s*",
     re.I,
 )

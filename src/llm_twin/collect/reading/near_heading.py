@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 BEFORE, AFTER = 40, 250  # elements in front of and behind the heading that are looked at
 MAX_BODY = 900  # characters of paragraphs behind the heading, after which the text has begun
 PARAGRAPH = 200  # characters of one piece of text that is no line of a byline any more
+MAX_PIECES = 200  # elements and texts behind a footer that are looked at
 SILENT = {"script", "style", "noscript", "template", "select", "option", "textarea", "iframe", "svg", "head"}
 SKIPPED = {"nav", "footer", "figcaption"}
 OTHERS = re.compile(  # classes of what belongs to other pages or people
@@ -84,4 +86,14 @@ def _clean(text: str | None) -> str:
 
 
 def _is_silent(element: HtmlElement) -> bool:
-    return element.tag in SILENT or element.tag in SKIPPED or bool(OTHERS.search(str(element.get("class") or "")))
+    if element.tag in SILENT or (element.tag in SKIPPED and not _heads_an_article(element)):
+        return True
+    return bool(OTHERS.search(str(element.get("class") or "")))
+
+
+def _heads_an_article(element: HtmlElement) -> bool:
+    """Whether an element is a footer that stands before its article's text, as Drupal's bylines do."""
+    if element.tag != "footer" or next(element.iterancestors("article"), None) is None:
+        return False
+    behind = chain.from_iterable(after.itertext() for after in islice(element.itersiblings(), MAX_PIECES))
+    return sum(map(len, map(_clean, islice(behind, MAX_PIECES)))) > PARAGRAPH
