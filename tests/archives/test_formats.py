@@ -184,6 +184,9 @@ def test_an_archive_needs_an_author_and_what_is_none_is_told_so(tmp_path: Path) 
             twin.import_archive(as_zip(tmp_path / "a.zip", X.files))
         with pytest.raises(UsageError, match="none of the archives that can be read: an export of ChatGPT, "):
             twin.import_archive(as_zip(tmp_path / "b.zip", {"a.bin": b"\0"}), "Ada Example")
+        (tmp_path / "c.zip").write_text("<html><body>Sign in</body></html>")
+        with pytest.raises(UsageError, match="c.zip is no zip, but perhaps a page that says why; download it again"):
+            twin.import_archive(tmp_path / "c.zip", "Ada Example")
         with pytest.raises(UsageError, match="holds no files that can be read"):
             twin.import_archive(as_folder(tmp_path / "empty", {}), "Ada Example")
 

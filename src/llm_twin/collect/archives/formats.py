@@ -139,6 +139,8 @@ def format_of(archive: Archive) -> Format:
     if not any(member.size for member in archive.members.values()):
         raise UsageError(f"import: {archive.path} is empty; download it again")
     if all(path.lower().endswith(".zip") for path in archive.members):
+        if not any(archive.head(path, 2) == b"PK" for path in archive.members):
+            raise UsageError(f"import: {archive.path} is no zip, but perhaps a page that says why; download it again")
         raise UsageError(f"import: {archive.path} holds nothing but zips; unpack it and give one of them")
     if hint := next((hint for each in formats() if (hint := each.nearly(archive))), ""):
         raise UsageError(f"import: {archive.path} is {hint}")
