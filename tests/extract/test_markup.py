@@ -148,6 +148,35 @@ def test_questions_that_open_their_answers_stay() -> None:
 
 
 @pytest.mark.parametrize(
+    ("html", "kept"),
+    [
+        (
+            '<figure class="highlight"><pre><code class="language-bash">pip install valve</code></pre></figure>',
+            "```bash",
+        ),
+        (
+            '<figure data-rehype-pretty-code-figure=""><pre data-language="bash"><code>pip install valve</code></pre>'
+            "</figure>",
+            "```bash",
+        ),
+        (
+            '<figure class="highlight bash"><table><tr><td class="gutter"><pre><span class="line">1</span></pre></td>'
+            '<td class="code"><pre>pip install valve</pre></td></tr></table></figure>',
+            "pip install valve\n```",
+        ),
+        (
+            '<div class="card"><details class="card"><summary>Why</summary><p>It starts when the valve does.</p></details>'
+            "</div>",
+            "It starts when the valve does.",
+        ),
+    ],
+    ids=["Jekyll", "rehype", "Hexo", "an answer"],
+)
+def test_short_code_and_answers_between_two_paragraphs_stay(html: str, kept: str) -> None:
+    assert kept in markdown(html)
+
+
+@pytest.mark.parametrize(
     "html",
     [
         '<p><img src="/valve.jpg" alt="A valve"></p>',
