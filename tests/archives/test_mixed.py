@@ -77,6 +77,13 @@ def test_a_site_is_read_from_its_sources_and_not_from_what_is_built_of_them(
         assert report.summary["left_out"] == {"other file": 3, told: 1}
 
 
+def test_a_table_with_links_and_messages_is_no_export_of_linkedin(tmp_path: Path) -> None:
+    files = {"a.md": "Flour.", "b.csv": "Link,Message,Foo\nhttps://a.example,Hi,1\n", "c.csv": "a,b\n"}
+    with Twin(home=tmp_path / "home") as twin:
+        report = imported(twin, as_folder(tmp_path / "all", files))
+        assert (report.summary["format"], report.counts) == ("notes", {"new": 1})
+
+
 def test_a_page_in_microformats_is_no_story_of_medium(tmp_path: Path) -> None:
     with Twin(home=tmp_path / "home") as twin:
         with pytest.raises(UsageError, match="none of the archives"):

@@ -29,7 +29,7 @@ LAST_QUOTE = re.compile(r'(?<!\\)\\(?:\\\\)*"[\r\n]+$')
 ARTICLE = re.compile(
     rb"<h1[^>]{0,300}>\s*<a\b[^>]{0,1000}linkedin\.com/pulse/|(?:Published|Created) on \d{4}-\d\d-\d\d"
 )
-COMMENTS = ("Link", "Message")
+COMMENTS = ("Date", "Link", "Message")
 PERSON = ("First Name", "Last Name")
 POST = "https://www.linkedin.com/feed/update/"
 SINCE = datetime(2003, 5, 1, tzinfo=UTC)  # LinkedIn's first day
