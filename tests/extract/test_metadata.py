@@ -86,6 +86,7 @@ def test_a_section_that_the_address_names_is_not_the_title(window: str, path: st
          "Maren Okonkwo; Ann de Vries"),
         ("<span class='post-author'>maren</span>", "maren"),
         ("<img alt='Maren Okonkwo'><p>Maren Okonkwo</p><time>March 3, 2024</time>", "Maren Okonkwo"),
+        (f"{TEXT}<div class='post-footer'>Posted by <a rel=author>Maren Okonkwo</a></div>", "Maren Okonkwo"),
         # no bylines of this page
         ("<p>Reviewed by Ann de Vries</p><p>By Maren Okonkwo</p>", "Maren Okonkwo"),
         ("<figure><figcaption>Photo by Ann de Vries</figcaption></figure>", None),

@@ -20,7 +20,7 @@ SILENT = {"script", "style", "noscript", "template", "select", "option", "textar
 SKIPPED = {"nav", "footer", "figcaption"}
 OTHERS = re.compile(  # classes of what belongs to other pages or people
     r"(?:^|[-_ ])(?:comments?(?:[-_ ](?:list|area|body|author|content|section|form))?|related(?:[-_ ]\w{1,30})?|"
-    r"recommended|popular|trending|newsletter|breadcrumbs?|footer|sidebar|(?:sub)?menu)(?:$| )",
+    r"recommended|popular|trending|newsletter|breadcrumbs?|(?<!post-)(?<!entry-)footer|sidebar|(?:sub)?menu)(?:$| )",
     re.I,
 )
 
