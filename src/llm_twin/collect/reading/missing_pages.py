@@ -14,6 +14,7 @@ WORD = re.compile(r"\w+")
 FILLERS = {"404", "410", "error", "http", "status", "code", "oops", "ooops", "whoops", "uh", "oh", "sorry", "fehler"}
 FILLERS |= {"erreur", "were", "so", "we", "are", "opps", "hmm", "ouch", "ups", "uups", "huch", "errore", "erro"}
 FILLERS |= {"oups", "oeps", "hoppsan", "hupsan", "désolé", "hoppla", "leider", "helaas", "lo", "sentimos", "fel"}
+FILLERS |= {"抱歉", "很抱歉", "对不起", "對不起", "哎呀", "申し訳ありません", "申し訳ございません", "죄송합니다"}
 SUBJECT = (
     r"(?:(?:that|this|the|your|requested|a|blog) )*(?:page|article|post|story|content|url|document)(?: you.{1,40}?)?"
 )
@@ -41,7 +42,12 @@ PHRASE = re.compile(
     r"|stránka nebyla nalezena|az oldal nem található|pagina nu a fost găsită"
     r"|sayfa bulunamad\u0131|η σελίδα δεν βρέθηκε"
     r"|halaman tidak ditemukan|không tìm thấy trang|страница не (?:найдена|существует)|сторінку не знайдено"
-    r"|(?:お探しの)?ページ(?:が|は)見つかりません(?:でした)?|(?:您访问的|抱歉)?页面(?:不存在|未找到)|找不到(?:页面|頁面|该页面)"
+    r"|(?:お探しの|指定された)?ページ(?:が|は)(?:見つかりません(?:でした)?|存在しません)"
+    r"|(?:(?:您|你)?(?:所|要|想)?(?:访问|查?找|请求|浏览|訪問|瀏覽)的|[该此該])?(?:页面|网页|文章|頁面|網頁)"
+    r"(?:(?:已经?|已經)?不存在|[未没沒](?:有)?找到|找不到|无法找到|無法找到|(?:已经?|已經)?被?(?:删除|刪除)|不见|走丢)[了啦]?"
+    r"(?:或(?:已经?|已經)?被?(?:删除|刪除|移除))?"
+    r"|(?:找不到|[未没沒](?:有)?找到)(?:(?:您|你)?(?:所|要|想)?(?:访问|查?找|请求|浏览|訪問|瀏覽)?的|[该此該])?"
+    r"(?:页面|网页|頁面|網頁)"
     r"|(?:요청하신 )?페이지를 찾을 수 없습니다|الصفحة غير موجودة|العمود غير موجود|הדף לא נמצא"
 )
 SEPARATORS = re.compile(r"\s+[|·•»«:/\u2013\u2014-]+\s+|\s*[|·•»«]\s*")
