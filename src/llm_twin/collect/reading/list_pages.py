@@ -21,6 +21,7 @@ ENTRIES = 5  # of a list that nothing but its shape shows
 MARKED_ENTRIES = 3  # of a list that says that it is one
 ENTRY_WORDS = 120  # mean words of an entry; a round-up of products has more to say on each
 FOREWORD = 60  # words of prose outside the entries: a tag's description, a blog's motto
+DATE_WORDS = 4  # "Friday, 3 May 2024"
 DATED_LINKS = 8  # of an archive that has titles and dates alone
 
 LIST_TYPE = re.compile(r""""@type"\s*:\s*+(?:\[\s*+)?"(?:CollectionPage|SearchResultsPage|Blog)\"""")
@@ -35,7 +36,8 @@ SEARCH_URL = re.compile(
     r"(?:^|[/&?])(?:search|suche|recherche|buscar|busca|ricerca|zoeken)(?:$|[/=?&])|[?&][sq]=", re.I
 )
 DATE = re.compile(
-    r"\b(?:19|20)\d\d\b|\b\d{1,2} (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+    r"\b(?:19|20)\d\d(?:\b|[年년])|\b\d{1,2}[月월] ?\d{1,2}[日일]"
+    r"|\b\d{1,2} (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
     r"|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w* \d{1,2}\b",
     re.I,
 )
@@ -168,10 +170,17 @@ def _dated_links(tree: HtmlElement, url: str) -> list[_Element]:
         linked, href = text_of(links[0], 60), links[0].get("href") or ""
         rest = text_of(item, 60).replace(linked, " ", 1)
         dated = count_words(rest) <= 8 and (DATE.search(rest) or next(item.iter("time"), None) is not None)
+        dated = dated or (not rest.strip() and _holds_date(links[0]))
         if linked and dated and _leads_on(url, href):
             rows[f"{item.tag} {item.get('class')}"].append(item)
     longest = max(rows.values(), key=len, default=[])
     return longest if len(longest) >= DATED_LINKS else []
+
+
+def _holds_date(link: _Element) -> bool:
+    """Whether a link is a title and, in an element of its own, a date."""
+    parts = [text for part in link.itertext() if (text := str(part).strip())]
+    return 1 < len(parts) < 5 and any(count_words(part) <= DATE_WORDS and DATE.search(part) for part in parts)
 
 
 def _body_classes(source: str) -> set[str]:
