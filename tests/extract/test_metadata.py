@@ -105,6 +105,27 @@ def test_the_author_is_the_one_that_the_byline_names(body: str, author: str | No
 
 
 @pytest.mark.parametrize(
+    ("language", "line", "author"),
+    [
+        ("ru", "<p>Автор: Анна Соколова</p>", "Анна Соколова"),
+        ("tr", "<p>Yazar: Elif Demir | 18.01.2024</p>", "Elif Demir"),
+        ("id", "<p>Penulis: Rina Wulandari</p>", "Rina Wulandari"),
+        ("de", "<p>Text: Max Müller</p>", "Max Müller"),
+        ("de", "<p>Von Max Müller und Eva Klein</p>", "Max Müller; Eva Klein"),
+        ("pt", "<p>Por Ana Souza em 3 de março de 2024</p>", "Ana Souza"),
+        ("es", "<p>Escrito por <a href='/u'>Ana Souza</a></p>", "Ana Souza"),
+        ("fr", "<p>Par Anne Martin, le 3 mars 2024</p>", "Anne Martin"),
+        ("en", "<p class='author'>Von Max Müller</p>", "Max Müller"),
+        ("en", f"{TEXT * 5}<p class='author-name'>Von Max Müller</p>", "Max Müller"),
+        ("en", "<p>Von Neumann Architecture</p>", None),
+        ("de", "<p>Von wegen teuer</p>", None),
+    ],
+)
+def test_bylines_in_other_languages_are_read(language: str, line: str, author: str | None) -> None:
+    assert read(HEADING + line, html=f"lang={language}").author == author
+
+
+@pytest.mark.parametrize(
     ("head", "author"),
     [
         (json_ld(**{"@type": "Article", "author": {"@type": "Person", "name": "Maren Okonkwo"}}), "Maren Okonkwo"),

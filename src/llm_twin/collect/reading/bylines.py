@@ -29,8 +29,12 @@ MAX_WORDS = 5  # of a name
 LABEL = re.compile(
     r"(?:^|[|•·]\s*)(?:(?:(?:written|words|story|posted|submitted|published|article|text|reported|report|authored|created|"
     r"contributed|guide|blog|post|compiled|interview|recommended|content)\s+(?:and \w+\s+)?)?by\b\s*:?|"
-    r"(?:authors?|autor|auteur|autore|written by|writer|words|von|par|por|door|di)\s*:)\s*",
+    r"(?:authors?|autor|auteur|autore|автор|yazar|penulis|written by|writer|words|text|texte|texto|testo|tekst|"
+    r"von|par|por|door|di)\s*:)\s*",
     re.I,
+)
+BY = re.compile(  # before a name of two words at least
+    r"^(?:(?:escrito|publicado|geschrieben|écrit|rédigé|publié)\s+)?(?:von|par|por|door|di)(?:\s+(?=\S+\s+\S)|$)", re.I
 )
 OTHER_LABEL = re.compile(
     r"review|fact|check|edit(?:ed|or)|photo|image|illustrat|medical|updated|approved|translat|credit|video|sponsor|"
@@ -48,7 +52,7 @@ CALENDAR = (  # months and days: dates where nothing else or a number is beside 
     r"(?:nov|dec)(?:ember)?|(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?)"
 )
 ENDS = re.compile(
-    rf"\s*(?:[|•·⋅(\[/@]|\s[-\u2013\u2014]+\s|(?:\b(?i:{CALENDAR})\b[.,]?\s*){{0,2}}\d|"
+    rf"\s*(?:[|•·⋅(\[/@]|\s[-\u2013\u2014]+\s|(?:\b(?i:{CALENDAR}|am|le|el|em|il|op)\b[.,]?\s*){{0,2}}\d|"
     r",?\s\b(?:on|in|for|at|from|is|has|was|updated|published|posted|last|min|with|about|photos?|"
     r"reviewed|edited|via|who)\b).*$", re.S
 )  # fmt: skip
@@ -111,7 +115,7 @@ def find_author(
     told += [("meta citation_author", [name for name in several if name])]
     told += [(f"meta {tag}", [text]) for tag in META if (text := _plain(meta.get(tag, "")))]
     visible: tuple[tuple[str, Callable[[], list[str]]], ...] = (
-        ("byline by the heading", partial(_seen, runs, title, known)),
+        ("byline by the heading", partial(_seen, runs, title, known, not _in_english(tree))),
         ("the one name marked as an author's", partial(_elsewhere, tree, known)),
         ("the one line that says who wrote it", partial(_signed, tree, known)),
         ("name below the heading", partial(_unmarked, tree, runs)),
@@ -201,8 +205,16 @@ def _looks_like_name(text: str, single: bool) -> bool:
     return all(word[0].isupper() or not word[0].isascii() or word in PARTICLES for word in words)
 
 
-def _seen(runs: list[Run], title: str, known: Names) -> list[str]:
-    """The byline around the heading: a labelled name, else one whose element is marked as the author's."""
+def _in_english(tree: HtmlElement) -> bool:
+    """Whether a page says that it is in English, or nothing."""
+    return str(tree.getroottree().getroot().get("lang") or "en").lower().startswith("en")
+
+
+def _seen(runs: list[Run], title: str, known: Names, foreign: bool) -> list[str]:
+    """The byline around the heading: a labelled name, else one whose element is marked as the author's.
+
+    `foreign`: a line may begin with `Von` or the like, which in English are parts of names.
+    """
     near = [run for run in runs if NEAR[0] <= run.place <= NEAR[1] and run.text not in title]
     marked: list[str] = []
     other = False
@@ -210,7 +222,10 @@ def _seen(runs: list[Run], title: str, known: Names) -> list[str]:
         text = run.text
         if len(text) > MAX_LINE and not LABEL.match(text):
             continue
-        if (label := LABEL.search(text[:60])) and not OTHER_LABEL.search(text[: label.start()][-30:]):
+        label = LABEL.search(text[:60])
+        if not label and (_is_marked(run.holder) or (foreign and 0 < run.place <= CLOSE)):
+            label = BY.match(text)
+        if label and not OTHER_LABEL.search(text[: label.start()][-30:]):
             rest = text[label.end() :][:MAX_LINE]
             found = names_in(rest, rest[:1].isupper(), known) if rest else _following(near, index, known)
             if found:
@@ -279,7 +294,7 @@ def _elsewhere(tree: HtmlElement, known: Names) -> list[str]:
         if any(OTHERS.search(str(around.get("class") or "")) for around in (element, *element.iterancestors())):
             continue
         text = flat(" ".join(map(str, element.itertext())))
-        text = LABEL.sub("", text, count=1) if len(text) <= MAX_LINE else ""
+        text = BY.sub("", LABEL.sub("", text, count=1)) if len(text) <= MAX_LINE else ""
         if names := names_in(text, False, known):
             found.setdefault(fold(names[0]), names)
     return next(iter(found.values())) if len(found) == 1 else []
