@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from llm_twin.cli import cli
 from llm_twin.errors import LinkError, TwinError, UsageError
 
+PAGE = f"<main><h1>Rye</h1>{'<p>Rye wants more water than wheat, and less time in the oven.</p>' * 5}</main>".encode()
 FILES = {
     "empty.html": b"",
     "blank.html": b" \n\n ",
@@ -18,6 +20,9 @@ FILES = {
     "picture.png": b"\x89PNG\r\n\x1a\n\x00\x00",
     "noise.bin": random.Random(1).randbytes(3000),
     "data.json": b'{"a": 1}',
+    "page.html.gz": gzip.compress(PAGE)[:-40],
+    "bomb.html.gz": gzip.compress(PAGE + b" " * 20_000_000),
+    "picture.png.gz": gzip.compress(b"\x89PNG\r\n\x1a\n\x00\x00"),
 }
 SAID = {
     "empty.html": "empty: there is nothing in",
@@ -26,6 +31,9 @@ SAID = {
     "picture.png": "not_html: a picture by its first bytes",
     "noise.bin": "not_html: no text by its first bytes",
     "data.json": "empty: next to no text",
+    "page.html.gz": "bad_data: ",
+    "bomb.html.gz": "too_large: ",
+    "picture.png.gz": "not_html: a picture by its first bytes",
 }
 
 
@@ -69,3 +77,13 @@ def test_a_link_that_leads_nowhere_is_refused_by_name(tmp_path: Path, link: str)
     error = refused(tmp_path, link)
     assert isinstance(error, LinkError)
     assert error.exit_code == 1
+
+
+def test_a_packed_file_and_standard_input_are_read_like_a_file(tmp_path: Path) -> None:
+    for name, body in (("rye.html", PAGE), ("rye.html.gz", gzip.compress(PAGE))):
+        (tmp_path / name).write_bytes(body)
+    sources = {str(tmp_path / "rye.html"): None, str(tmp_path / "rye.html.gz"): None, "-": PAGE}
+    options = ["--home", str(tmp_path / "home"), "--quiet", "--text", "--url", "https://bread.example/rye"]
+    said = [CliRunner().invoke(cli, ["extract", source, *options], input=sent) for source, sent in sources.items()]
+    assert "Rye wants more water" in said[0].output
+    assert said[0].output == said[1].output == said[2].output

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from llm_twin.collect.discover.contents import content_of
+from llm_twin.collect.extract import extract
 from llm_twin.collect.reading.walls import wall
 from llm_twin.collect.web import Page
 from llm_twin.documents import now
@@ -117,6 +119,22 @@ def test_a_page_with_something_in_it_is_not_empty(body: str) -> None:
 
 def test_only_pages_are_looked_at() -> None:
     assert wall(page(CHALLENGES["Cloudflare"], kind="application/json")) is None
+
+
+def test_a_packed_file_is_a_sitemap_at_best_and_never_an_article() -> None:
+    def packed(body: str, url: str) -> Page:
+        return Page(url, 200, {"content-type": "text/html"}, now(), gzip.compress(body.encode()))
+
+    sitemap = packed("<?xml version='1.0'?><urlset></urlset>", "https://blog.example/sitemap.gz")
+    article = packed(f"<!doctype html><title>A note</title>{PROSE}", "https://blog.example/a.html.gz")
+    assert wall(sitemap) is None
+    assert content_of(sitemap) == "sitemap"
+    found = wall(article)
+    assert found
+    assert found[0] is Reason.NOT_HTML
+    assert content_of(article) == "html"
+    for page in (sitemap, article):
+        assert extract(page.body, page.url).reason is Reason.NOT_HTML
 
 
 def test_odd_markup_is_no_obstacle() -> None:

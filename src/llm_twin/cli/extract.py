@@ -30,13 +30,14 @@ OWN_DATA = ("medium", "substack")  # platforms whose pages carry their text as d
 def extract_command(source: str, url: str, markdown: bool, plain: bool, why: bool, as_json: bool, quiet: bool) -> None:
     """Show what would be stored of a page.
 
-    SOURCE is a link or a saved HTML file. Nothing is stored.
+    SOURCE is a link, a saved HTML file, which may be packed with gzip, or - for standard input. Nothing is stored.
 
     \b
     Examples:
       twin extract https://ada.example/notes.html
       twin extract page.html --url https://ada.example/notes.html --json
       twin extract page.html --text | wc -w
+      curl -s https://ada.example/notes.html | twin extract - --url https://ada.example/notes.html
       twin extract page.html --explain
     """
     from llm_twin.cli import show

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import Literal
-from urllib.parse import urlsplit
 
 from llm_twin.collect.pages import Page
+from llm_twin.collect.reading.walls import may_be_packed_sitemap
 
 Content = Literal["html", "feed", "sitemap", "other"]
 
@@ -26,7 +26,7 @@ def content_of(page: Page) -> Content:
         page.content_type == "application/json" and b"jsonfeed.org/version/" in page.body[:1000]
     ):
         return "feed"
-    if page.body.startswith(b"\x1f\x8b") and urlsplit(page.url).path.endswith(".gz"):
+    if may_be_packed_sitemap(page):
         return "sitemap"
     match = ROOT.match(page.body[:PROLOGUE_WITHIN])
     root = match[2].decode("ascii", "replace").lower() if match else ""

@@ -13,7 +13,7 @@ from llm_twin.collect.reading.content_blocks import count_words
 from llm_twin.collect.reading.list_pages import HEADINGS, list_page, says_it_is_a_list, text_of
 from llm_twin.collect.reading.missing_pages import line_says_missing
 from llm_twin.collect.reading.tame import bounded, tame
-from llm_twin.collect.reading.walls import asks_consent
+from llm_twin.collect.reading.walls import GZIP, asks_consent
 from llm_twin.errors import Reason
 
 if TYPE_CHECKING:
@@ -142,6 +142,8 @@ NEEDS_SCRIPTS = re.compile(
 
 def not_article(page: Page, text: str) -> tuple[Reason, str] | None:
     """Why a page from which `text` was extracted is no article, and a word on it; None for all others."""
+    if page.body.startswith(GZIP):
+        return Reason.NOT_HTML, "a gzip file by its first bytes"
     source = page.text
     if len(source) > LOOKED_AT:
         return None

@@ -7,6 +7,7 @@ be as short as on a wall.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable
 from functools import cache, partial
 from html import unescape
@@ -34,12 +35,13 @@ SHELL_SOURCE = 10_000  # characters; a page with more in its source may carry it
 SHELL = "the page has no text; JavaScript would have to fill it in"
 UNSEEN = ("head", "script", "style", "noscript", "template", "svg")
 
+GZIP = b"\x1f\x8b"
 # First bytes of files that some servers label as HTML (https://mimesniff.spec.whatwg.org, section 6).
 SIGNATURES = {
     b"%PDF-": "a PDF",
     b"%!PS-": "PostScript",
     b"PK\x03\x04": "a ZIP file",
-    b"\x1f\x8b": "a gzip file",
+    GZIP: "a gzip file",
     b"Rar!\x1a": "a RAR file",
     b"7z\xbc\xaf": "a 7z file",
     b"\x89PNG": "a picture",
@@ -54,6 +56,8 @@ SIGNATURES = {
 }
 
 SNIFFED = 1445  # bytes, as the same standard has it
+PACKED_PAGE = re.compile(rb"<(?:!doctype html|html|head|body)\b")
+PACKED_BYTES = 4096  # in which so many are packed, names and comments of the packer included
 BINARY = bytes({*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)})  # section 3, binary data bytes
 BINARY_SHARE = 0.04  # a ninth of random bytes are such; damaged pages have a few
 MARKUP = re.compile(rb"<(?:!doctype|html|head|body|title|meta|div|span|article|main|\?xml|h1|p>)")
@@ -99,6 +103,11 @@ CHALLENGE_QUESTIONS = re.compile(
     r"access denied|checking your browser.*|(are you a|you are not a) robot\??|robot or human\?|\w+ не робот\?"
     r"|verify(ing)? (that )?you are (a )?human.*|(human|bot) verification|security checkpoint|bot (check|challenge)"
     r"|(访问|百度)?(安全|访问|人机)?验证"
+)
+# A title that says no more needs a sentence that says who was blocked.
+BLOCKED_TITLE = re.compile(r"(?:(?:request|access) )?blocked")
+BLOCKED = re.compile(
+    rb"\b(?:your (?:request|access|ip(?: address)?) (?:has been|was)|you(?: have|'ve)? been) blocked\b"
 )
 # What challenges say that give neither mark nor title away; an article says it without the form that goes with it.
 CHALLENGE_WORDS = tuple(
@@ -177,6 +186,17 @@ def login_path(url: str) -> bool:
     return LOGIN_PATH.search(path) is not None or LOGIN_PLACE.search(path) is not None
 
 
+def may_be_packed_sitemap(page: Page) -> bool:
+    """Whether a page is a gzip file by its name and its bytes, and no packed HTML."""
+    if not page.body.startswith(GZIP) or not urlsplit(page.url).path.endswith(".gz"):
+        return False
+    try:
+        beginning = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(page.body[:PACKED_BYTES], SNIFFED)
+    except zlib.error:
+        return False
+    return PACKED_PAGE.search(beginning.lower()) is None
+
+
 def wall(page: Page) -> tuple[Reason, str] | None:
     """Why a page is no article whatever its status says, and a word on it; None for all others."""
     for header, owner in CHALLENGE_HEADERS.items():
@@ -186,7 +206,7 @@ def wall(page: Page) -> tuple[Reason, str] | None:
         return None
     other = "a film" if page.body[4:8] == b"ftyp" else "no text" if _is_binary(page.body[:SNIFFED]) else ""
     what = next((what for first, what in SIGNATURES.items() if page.body.startswith(first)), other)
-    if what and not urlsplit(page.url).path.endswith(".gz"):  # a packed sitemap
+    if what and not may_be_packed_sitemap(page):
         called = f", although the server calls it {page.content_type}" if page.content_type else ""
         return Reason.NOT_HTML, f"{what} by its first bytes{called}"
     if len(page.body) > WALL_BYTES:
@@ -199,6 +219,7 @@ def wall(page: Page) -> tuple[Reason, str] | None:
     seen, prose = cache(partial(_seen, source)), cache(partial(_prose, source))
     if (
         ((owner or CHALLENGE_TITLES.fullmatch(title)) and len(seen()) < CHALLENGE_TEXT)
+        or (BLOCKED_TITLE.fullmatch(title) and BLOCKED.search(beginning) and len(seen()) < CHALLENGE_TEXT)
         or (CHALLENGE_QUESTIONS.fullmatch(title) and len(seen()) < CHALLENGE_TEXT and prose() < RUNNING_TEXT)
         or (_challenges(beginning, seen) and prose() < RUNNING_TEXT)
     ):
