@@ -117,6 +117,9 @@ def test_the_author_is_the_one_that_the_byline_names(body: str, author: str | No
         ("fr", "<p>Par Anne Martin, le 3 mars 2024</p>", "Anne Martin"),
         ("en", "<p class='author'>Von Max Müller</p>", "Max Müller"),
         ("en", f"{TEXT * 5}<p class='author-name'>Von Max Müller</p>", "Max Müller"),
+        ("zh", "<span class=author>作者\uff1a李文静、王强</span>", "李文静; 王强"),
+        ("ja", "<p>文\uff0f佐藤恵子</p>", "佐藤恵子"),
+        ("ko", "<span class=author>김하늘 기자</span>", "김하늘"),
         ("en", "<p>Von Neumann Architecture</p>", None),
         ("de", "<p>Von wegen teuer</p>", None),
     ],
@@ -130,6 +133,7 @@ def test_bylines_in_other_languages_are_read(language: str, line: str, author: s
     [
         (json_ld(**{"@type": "Article", "author": {"@type": "Person", "name": "Maren Okonkwo"}}), "Maren Okonkwo"),
         (json_ld(**{"@type": "Article", "author": {"@type": "Person", "name": "Jan de Vries"}}), "Jan de Vries"),
+        (json_ld(**{"@type": "Article", "author": {"@type": "Person", "name": "李文静"}}), "李文静"),
         (json_ld(**{"@graph": [{"@type": "WebPage", "author": {"@id": "#m"}},
                                {"@type": "Person", "@id": "#m", "name": "Maren Okonkwo"}]}), "Maren Okonkwo"),
         ('<meta name="author" content="Maren Okonkwo">', "Maren Okonkwo"),
@@ -137,6 +141,7 @@ def test_bylines_in_other_languages_are_read(language: str, line: str, author: s
         ('<meta name="citation_author" content="Maren Okonkwo"><meta name="citation_author" content="Ann de Vries">',
          "Maren Okonkwo; Ann de Vries"),
         # weaker than the byline that is seen
+        (json_ld(**{"@type": "Article", "author": {"@type": "Person", "name": "新华社"}}), "Jo Byline"),
         (json_ld(**{"@type": "Article", "author": {"@type": "Organization", "name": "Quiet Log"}}), "Jo Byline"),
         ('<meta name="author" content="admin">', "Jo Byline"),
         ('<meta name="author" content="mokonkwo77">', "Jo Byline"),

@@ -30,7 +30,7 @@ LABEL = re.compile(
     r"(?:^|[|•·]\s*)(?:(?:(?:written|words|story|posted|submitted|published|article|text|reported|report|authored|created|"
     r"contributed|guide|blog|post|compiled|interview|recommended|content)\s+(?:and \w+\s+)?)?by\b\s*:?|"
     r"(?:authors?|autor|auteur|autore|автор|yazar|penulis|written by|writer|words|text|texte|texto|testo|tekst|"
-    r"von|par|por|door|di)\s*:)\s*",
+    r"von|par|por|door|di)\s*[:\uff1a]|(?:作者|著者|撰文|文|记者|記者|글)\s*[:/\uff1a\uff0f])\s*",
     re.I,
 )
 BY = re.compile(  # before a name of two words at least
@@ -54,8 +54,10 @@ CALENDAR = (  # months and days: dates where nothing else or a number is beside 
 ENDS = re.compile(
     rf"\s*(?:[|•·⋅(\[/@]|\s[-\u2013\u2014]+\s|(?:\b(?i:{CALENDAR}|am|le|el|em|il|op)\b[.,]?\s*){{0,2}}\d|"
     r",?\s\b(?:on|in|for|at|from|is|has|was|updated|published|posted|last|min|with|about|photos?|"
-    r"reviewed|edited|via|who)\b).*$", re.S
+    r"reviewed|edited|via|who|기자|記者|记者)\b).*$", re.S
 )  # fmt: skip
+# A name in a script without spaces; those of papers and departments end otherwise.
+UNSPACED = re.compile(r"[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]{2,5}(?<![社网網报報部台])(?<!신문|뉴스|일보)")
 PARTICLES = {
     "de",
     "del",
@@ -167,7 +169,7 @@ def _is_person(name: str, known: Names) -> bool:
     """Whether a name from data is worth more than a visible byline: neither a login nor the site's own."""
     words = fold(name).split()
     return (
-        len(words) > 1
+        (len(words) > 1 or UNSPACED.fullmatch(name) is not None)
         and not known.is_name(name)
         and not any(char.isdigit() for char in name)
         and not _is_no_name(set(words))
@@ -182,7 +184,9 @@ def _is_no_name(words: set[str]) -> bool:
 def names_in(text: str, single: bool, known: Names) -> list[str]:
     """The names that a byline's text holds: those up to the first part that is no name."""
     names: list[str] = []
-    for part in re.split(r"\s*(?:,|;|&|\+|\band\b|\bund\b|\bet\b)\s*", ENDS.sub("", text.strip(" :,-\u2013\u2014"))):
+    for part in re.split(
+        r"\s*(?:[,;&+、\uff0c]|\band\b|\bund\b|\bet\b)\s*", ENDS.sub("", text.strip(" :,-\u2013\u2014"))
+    ):
         part = part.strip(" .,:;-\u2013\u2014*\"'")
         if not part and names:
             continue
@@ -201,7 +205,7 @@ def _looks_like_name(text: str, single: bool) -> bool:
     if _is_no_name({word.casefold() for word in words}) or re.search(r"[!?:#%$…\"“”]", text):
         return False
     if single and len(words) == 1:
-        return len(text) > 2 and bool(re.match(r"\w", text))
+        return len(text) > (2 if text.isascii() else 1) and bool(re.match(r"\w", text))
     return all(word[0].isupper() or not word[0].isascii() or word in PARTICLES for word in words)
 
 
@@ -227,7 +231,7 @@ def _seen(runs: list[Run], title: str, known: Names, foreign: bool) -> list[str]
             label = BY.match(text)
         if label and not OTHER_LABEL.search(text[: label.start()][-30:]):
             rest = text[label.end() :][:MAX_LINE]
-            found = names_in(rest, rest[:1].isupper(), known) if rest else _following(near, index, known)
+            found = names_in(rest, not rest[:1].islower(), known) if rest else _following(near, index, known)
             if found:
                 return found
         if OTHER_LABEL.search(text) and re.search(r"\bby\b|:$", text):
