@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from textwrap import dedent
 
 from llm_twin.collect.reading.markdown import fenced
 from llm_twin.collect.reading.markdown import link as markdown_link
@@ -18,16 +19,20 @@ OPEN = re.compile(
     r"|(?<!`)(?P<tick>`+)(?!`)[^\n]{0,1000}?(?<!`)(?P=tick)(?!`))"
     r"|(?P<remark><!--|(?<![\d%])(?<!%\w)%%(?!%)|<script\b|<style\b|\{/\*)"
     r"|(?P<tag>\{%|\{\{[<%](?!/\*))"
-    r"|(?P<value>\{\{-?\s*(?:(?:site|page|layout|include)\b|\"(?P<quoted>[^\"\n]{0,300})\")[^{}\n]{0,300}\}\}"
+    r"|(?P<value>\{\{-?\s*(?:(?:site|page|layout|include)\b|(?P<quote>[\"'])(?P<quoted>[^\"'\n]{0,300})(?P=quote))[^{}\n]{0,300}\}\}"
     r"|^\{:[^{}\n]{1,300}\}[ \t]*$)",
     re.S | re.M,
 )
 # By how they begin: how remarks and tags end.
 ENDS = {"<!--": "-->", "%%": "%%", "<script": "</script>", "<style": "</style>", "{/*": r"\*/\}"}
 ENDS |= {"{%": r"%\}", "{{<": r">\}\}", "{{%": r"%\}\}"}
+CODE = ("highlight", "codeblock")  # what wraps code: Jekyll's and Hugo's, Octopress' and Hexo's
+LANGUAGE = re.compile(r"(?:highlight\s+|codeblock\s+.*?\blang:)([\w+#.-]+)")
 LONGEST_TAG = 2_000  # characters
 LONGEST_INDENT = 100
 ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*["']([^"'\n]*)["']""")
+EMBEDDED = re.compile(r"""\w+\s+["']?(https?://[^\s"']+)""")
+TITLED = re.compile(r"""\w+\s+["']([^"'\n]*\s[^"'\n]*)["']""")
 PICTURES, CAPTIONS = ("src", "url", "image_path"), ("alt", "caption", "title")
 BLANK = re.compile(r"[ \t]*(?:\n|\Z)")
 WIKI = re.compile(r"(!?)\[\[([^\[\]|#^\n\\]{0,300})((?:[#^][^\[\]|\n\\]{0,300})?)(?:\\?\|([^\[\]\n]{0,500}))?\]\]")
@@ -87,14 +92,12 @@ def resolved(
                 body = text[found.end() : end.start()].strip(" -\t")
                 name = body.partition(" ")[0]
                 close = rf"\{{%-?\s*end{name}\s*-?%\}}" if found[0] == "{%" else rf"\{{\{{[<%]\s*/{name}\s*[>%]\}}\}}"
-                inside = end_of(close, position) if name in ("highlight", "raw", "comment") else None
-                if inside and name == "highlight":
+                inside = end_of(close, position) if name in (*CODE, "raw", "comment") else None
+                if inside and name in CODE:
                     flush()
-                    code = text[position : inside.start()].strip("\n")
-                    before = "" if start == 0 or text[start - 1] == "\n" else "\n\n"
+                    done.append(_fenced(text, start, body, text[position : inside.start()].strip("\n")))
                     position = inside.end()
-                    after = "" if BLANK.match(text, position) else "\n\n"
-                    done.append(f"{before}{fenced(code, ''.join(body.split()[1:2]))}{after}")
+                    done.append("" if BLANK.match(text, position) else "\n\n")
                     continue
                 if inside and name == "raw":
                     flush()
@@ -111,6 +114,15 @@ def resolved(
     words.append(text[position:])
     flush()
     return "".join(done).strip("\n")
+
+
+def _fenced(text: str, start: int, tag: str, code: str) -> str:
+    """Code that a tag wraps as a block, on the line of the tag where nothing else is on it."""
+    given = LANGUAGE.match(tag)
+    line = _line(text, start)
+    indent = "" if line is None else text[line:start]
+    block = fenced(dedent(code) if indent else code, given[1] if given else "")
+    return block.replace("\n", f"\n{indent}") if line is not None else f"\n\n{block}"
 
 
 def _is_one(text: str, found: re.Match[str], end: re.Match[str], mdx: bool) -> bool:
@@ -145,13 +157,16 @@ def _closed_up(text: str, start: int, end: int, words: list[str]) -> int:
 
 
 def _shown(name: str, body: str, named: Callable[[str], str], at: Callable[[str], str | None]) -> str:
-    """What stands in the place of a tag: a link to a note, or a picture with words to it."""
+    """What stands in the place of a tag: a link to a note, the address of what is embedded, a picture, or a title."""
+    if embedded := EMBEDDED.match(body):
+        return embedded[1]
     if name in ("post_url", "link", "ref", "relref"):
         target = body[len(name) :].strip(" \"'").partition("#")[0]
         return at(target) or named(target)
     given = dict(ATTRIBUTE.findall(body))
     picture = next((given[key] for key in PICTURES if given.get(key)), "")
-    caption = next((given[key] for key in CAPTIONS if given.get(key)), "")
+    titled = TITLED.match(body)
+    caption = next((given[key] for key in CAPTIONS if given.get(key)), titled[1] if titled else "")
     return "!" + markdown_link(caption, picture) if picture and caption else caption
 
 
