@@ -70,6 +70,25 @@ def test_a_section_that_the_address_names_is_not_the_title(window: str, path: st
 
 
 @pytest.mark.parametrize(
+    ("window", "heading"),
+    [
+        ("The valve that stuck", "<h1>The valve that stuck <span>#12</span></h1>"),
+        ("The valve that stuck by maren", "<h1>The valve that stuck <span>#12</span></h1>"),
+        ("The valve that stuck", HEADING),
+        ("The valve that stuck", ""),
+    ],
+)
+def test_the_number_and_the_repository_of_an_issue_are_not_in_its_title(window: str, heading: str) -> None:
+    head = f"<title>{window} \u00b7 Issue #12 \u00b7 maren/valves</title>"
+    assert read(heading, head, url="https://forge.example/maren/valves/issues/12").title == "The valve that stuck"
+
+
+def test_a_number_that_is_a_part_of_the_title_stays() -> None:
+    head = "<title>Valves, issue #12 - Quiet Log</title>"
+    assert read("<h1>Valves, issue #12</h1>", head, url="https://www.quietlog.example/12").title == "Valves, issue #12"
+
+
+@pytest.mark.parametrize(
     ("body", "author"),
     [
         ("<p>By <a href='/x'>Maren Okonkwo</a></p>", "Maren Okonkwo"),

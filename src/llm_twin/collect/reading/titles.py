@@ -89,10 +89,11 @@ class Names:
     def __init__(self, sites: set[str], url: str) -> None:
         parts = urlsplit(url)
         self.sites = {site for site in sites if site}
+        self.numbers: set[str] = set()  # "#12", where a title says so beside a part of the address
         self.host = re.sub(r"\W", "", parts.netloc.casefold())
         labels = parts.netloc.casefold().split(".")
         self.labels = {re.sub(r"\W", "", label) for label in labels[:-1]} - {"www", "blog", "docs", ""}
-        path = unquote(parts.path).casefold()
+        self.path = path = unquote(parts.path).casefold()
         self.slug = set(re.findall(r"[^\W_]+", path))
         # What the address calls the page itself: `news` in /news/812 is its section, and so is /news in /news?id=812.
         last = "" if parts.query else path.rstrip("/").rsplit("/", 1)[-1]
@@ -103,6 +104,9 @@ class Names:
 
         `strictly`: as a heading, which holds the site's name less often than words that resemble it.
         """
+        located = False
+        if title.rpartition(" ")[2] in self.numbers:
+            title = title.rpartition(" ")[0]
         while True:
             parts = re.split(f"({MARKS})", title)
             if len(parts) < 3:
@@ -111,6 +115,11 @@ class Names:
             head = "".join(parts[:-2])
             if fold(last) in self.sites or (bar != ":" and not strictly and self.is_name(last)):
                 shorter = head
+            elif "/" in last and f"/{last.casefold()}" in self.path:  # owner/repository
+                shorter, located = head, True
+            elif located and (number := re.fullmatch(r"[\w ]*#(\d+)", last)) and number[1] in self.slug:
+                shorter = head
+                self.numbers.add(f"#{number[1]}")
             elif fold(first) in self.sites and not strictly:
                 shorter = "".join(parts[2:])
             elif bar == "|" and self._fits(head, last):
