@@ -61,6 +61,7 @@ HOSTILE = {
     "a request to agree above links": (
         "b'<h1>We value your privacy</h1><p>We use cookies and our partners do</p>' + b'<a> ' * 70_000"
     ),
+    "empty elements deep down": "b'<p>word</p>' + b'<div>' * 200 + b'<span></span>' * 200_000",
     "many meta tags": "b'<meta name=\"author\" content=\"A\">' * 20_000 + b'<p>x'",
     "a title of two hundred kilobytes": "b'<title>' + b'a - ' * 50_000 + b'</title><h1>' + b'a ' * 50_000 + b'</h1>'",
     "a heading of letters before the title": (

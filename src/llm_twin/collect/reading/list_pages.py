@@ -21,6 +21,7 @@ ENTRIES = 5  # of a list that nothing but its shape shows
 MARKED_ENTRIES = 3  # of a list that says that it is one
 ENTRY_WORDS = 120  # mean words of an entry; a round-up of products has more to say on each
 FOREWORD = 60  # words of prose outside the entries: a tag's description, a blog's motto
+ROW_WORDS = 60  # of an archive's line
 DATE_WORDS = 4  # "Friday, 3 May 2024"
 DATED_LINKS = 8  # of an archive that has titles and dates alone
 
@@ -163,15 +164,18 @@ def _blocks(headings: list[_Element]) -> list[_Element]:
 def _dated_links(tree: HtmlElement, url: str) -> list[_Element]:
     """The items of the longest list in which nearly each is a date and a link to another page of the site."""
     rows: dict[str, list[_Element]] = defaultdict(list)
+    texts = short_texts(tree, ROW_WORDS)
     for item in tree.iter("li", "tr", "p", "div", "article"):
         links = list(islice(item.iter("a"), 2))
         if len(links) != 1 or len(item) > 4:
             continue
-        linked, href = text_of(links[0], 60), links[0].get("href") or ""
-        rest = text_of(item, 60).replace(linked, " ", 1)
+        linked, href = texts.get(links[0], ""), links[0].get("href") or ""
+        if not linked or item not in texts:
+            continue
+        rest = texts[item].replace(linked, " ", 1)
         dated = count_words(rest) <= 8 and (DATE.search(rest) or next(item.iter("time"), None) is not None)
         dated = dated or (not rest.strip() and _holds_date(links[0]))
-        if linked and dated and _leads_on(url, href):
+        if dated and _leads_on(url, href):
             rows[f"{item.tag} {item.get('class')}"].append(item)
     longest = max(rows.values(), key=len, default=[])
     return longest if len(longest) >= DATED_LINKS else []
@@ -196,3 +200,21 @@ def text_of(element: _Element, most: int = 100_000) -> str:
         if len(found) > most:
             break
     return " ".join(found)
+
+
+def short_texts(tree: HtmlElement, most: int) -> dict[_Element, str]:
+    """The texts, in one line each, of the elements that have at most so many words.
+
+    From the inside out, so that each is read once: a page may have thousands of elements within hundreds of others.
+    """
+    words: dict[_Element, list[str]] = {}
+    for element in reversed(list(tree.iter())):
+        found: list[str] | None = (element.text or "").split()
+        for child in element:
+            inner = words.get(child)
+            found = None if found is None or inner is None else [*found, *inner, *(child.tail or "").split()]
+            if found is None or len(found) > most:
+                break
+        if found is not None and len(found) <= most:
+            words[element] = found
+    return {element: " ".join(found) for element, found in reversed(words.items())}

@@ -10,13 +10,14 @@ import re
 from typing import TYPE_CHECKING, cast
 
 from llm_twin.collect.reading.content_blocks import count_words
-from llm_twin.collect.reading.list_pages import HEADINGS, list_page, says_it_is_a_list, text_of
+from llm_twin.collect.reading.list_pages import HEADINGS, list_page, says_it_is_a_list, short_texts, text_of
 from llm_twin.collect.reading.missing_pages import line_says_missing
 from llm_twin.collect.reading.tame import bounded, tame
 from llm_twin.collect.reading.walls import GZIP, asks_consent
 from llm_twin.errors import Reason
 
 if TYPE_CHECKING:
+    from lxml.etree import _Element
     from lxml.html import HtmlElement
 
     from llm_twin.collect.pages import Page
@@ -26,6 +27,8 @@ TEASER_WORDS = 200  # openings have 30 to 180
 PROMPT_WORDS = 20  # of a request to pay or sign in; a sentence of an article is mostly longer
 STUB_WORDS = 40
 SHELL_WORDS = 5  # of content in a page that a script fills
+LINES = {"p", "div", "span", *HEADINGS}
+PROMPTS = {*LINES, "button", "a", "strong", "section"}
 CHROME = ("script", "style", "noscript", "template", "svg", "nav", "footer", "aside", "form", "dialog")
 
 # Where the scripts of React, Next, Nuxt, Vue, Gatsby, Svelte, Ember and Angular put what they draw.
@@ -153,16 +156,17 @@ def not_article(page: Page, text: str) -> tuple[Reason, str] | None:
         heading = next((text_of(each, 50) for each in tree.iter(*HEADINGS)), "")
         if asks_consent(heading, text, source):
             return Reason.BLOCKED, f'a consent page stands before it: "{heading[:80]}"'
-        if words < STUB_WORDS and (said := line_says_missing(_lines(tree))):
+        texts = short_texts(tree, PROMPT_WORDS)
+        if words < STUB_WORDS and (said := line_says_missing(_lines(texts))):
             return Reason.NOT_FOUND, f'the page says "{said.lower()}", although its status is {page.status}'
         if words < STUB_WORDS and NEEDS_SCRIPTS.match(" ".join(text.split())):
             return Reason.EMPTY, f'the page has no text but "{" ".join(text.split())[:80]}"; JavaScript has to draw it'
         if words < STUB_WORDS and MOUNT.search(source) and count_words(text_of(tree, SHELL_WORDS)) < SHELL_WORDS:
             return Reason.EMPTY, "the page has no text but its frame; JavaScript would have to fill it in"
         told = " ".join(DATA.findall(source))
-        if (LOCKED.search(told) and not FREE.search(told)) or _prompt(tree, PAY):
+        if (LOCKED.search(told) and not FREE.search(told)) or _prompt(texts, PAY):
             return Reason.PAYWALL, f"only its opening is shown: {words} words could be read"
-        if words < TEASER_WORDS / 2 and (prompt := _prompt(tree, SIGN_IN)):
+        if words < TEASER_WORDS / 2 and (prompt := _prompt(texts, SIGN_IN)):
             return Reason.LOGIN_REQUIRED, f'{words} words could be read, then: "{prompt}"'
     if not says_it_is_a_list(source) and (SAYS_ARTICLE.search(source) or len(ARTICLE_TYPE.findall(source)) == 1):
         return None
@@ -191,19 +195,18 @@ def content_tree(source: str) -> HtmlElement | None:
     return body
 
 
-def _lines(tree: HtmlElement) -> list[str]:
+def _lines(texts: dict[_Element, str]) -> list[str]:
     """The texts of elements that hold no other but marks in a line."""
-    return [text_of(element, PROMPT_WORDS) for element in tree.iter("p", "div", "span", *HEADINGS) if len(element) < 3]
+    return [text for element, text in texts.items() if element.tag in LINES and len(element) < 3]
 
 
-def _prompt(tree: HtmlElement, asks: re.Pattern[str]) -> str:
+def _prompt(texts: dict[_Element, str], asks: re.Pattern[str]) -> str:
     """The text of an element that says nothing but what `asks` matches; empty where there is none."""
-    for element in tree.iter("p", "div", "span", *HEADINGS, "button", "a", "strong", "section"):
-        if len(element) > 8:
+    for element, said in texts.items():
+        if element.tag not in PROMPTS or len(element) > 8:
             continue
-        said = text_of(element, PROMPT_WORDS + 1)
         if 2 < count_words(said) <= PROMPT_WORDS and asks.match(said) and not ASIDE.search(said):
             entry = next(element.iterancestors("a", "li"), None)  # another article, of which this is said
-            if entry is None or text_of(entry) == said:
+            if entry is None or texts.get(entry) == said:
                 return said
     return ""
