@@ -165,8 +165,8 @@ def test_questions_that_open_their_answers_stay() -> None:
             "pip install valve\n```",
         ),
         (
-            '<div class="card"><details class="card"><summary>Why</summary><p>It starts when the valve does.</p></details>'
-            "</div>",
+            '<div class="card"><details class="card"><summary>Why</summary><p>It starts when the valve does.</p>'
+            "</details></div>",
             "It starts when the valve does.",
         ),
     ],
@@ -190,10 +190,44 @@ def test_a_picture_between_two_paragraphs_stays(html: str) -> None:
     assert f"{STORY[1]}\n\n![A valve](https://log.example/valve.jpg)\n\n{STORY[2]}" in markdown(html)
 
 
+@pytest.mark.parametrize(
+    ("html", "kept"),
+    [
+        ("<ol><li>{}.<br><img src=/valve.jpg alt='A valve' width=600></li><li>{}</li></ol>", "1. {}"),
+        ("<div>{}: <img src=/valve.jpg alt='A valve' width=600></div><p>{}</p>", "{}"),
+        (  # Discourse
+            '<p>{}</p><div class="lightbox-wrapper"><a class="lightbox" href="/valve.jpg"><img src="/valve.jpg" '
+            'alt="A valve"><div class="meta"><span>valve.jpg</span> <span>1920x1080 150 KB</span></div></a></div>'
+            "<p>{}</p>",
+            "{}",
+        ),
+    ],
+    ids=["in an item", "in a division", "with the name of its file"],
+)
+def test_a_picture_stays_with_words(html: str, kept: str) -> None:
+    found = markdown(html.format(*ITEMS))
+    assert kept.format(ITEMS[0]) in found
+    assert "![A valve](https://log.example/valve.jpg)" in found
+    assert "1920" not in found
+
+
+def test_figures_stay_where_a_text_begins_and_ends() -> None:
+    figures = [f'<figure><img src="/{n}.jpg" alt=""><figcaption>Shot {n}</figcaption></figure>' for n in range(2)]
+    text = "".join(f"<p>{line}</p>" for line in STORY)
+    related = '<aside><figure><img src="/2.jpg"><figcaption>Shot 2</figcaption></figure></aside>'
+    page = f"<article><h1>A valve</h1>{figures[0]}{text}{figures[1]}</article>{related}"
+    found = extract(f"<html><head><title>A valve</title></head><body>{page}</body></html>", URL).markdown
+    assert found.startswith("![](https://log.example/0.jpg)\n\n*Shot 0*\n")
+    assert found.endswith("![](https://log.example/1.jpg)\n\n*Shot 1*")
+
+
 def test_pictures_that_are_signs_or_stand_beside_the_text_go() -> None:
     html = (
         '<p><img src="/i.png" class="icon-info" alt="Note"></p><p><img src="/me.jpg" width="40" alt="Me"></p>'
         f"<ul>{''.join(f'<li><img src=/dot.png alt=dot> {item}</li>' for item in ITEMS)}</ul>"
+        f"<div><img src=/check.png alt=Check> {ITEMS[0]} at least</div>"
+        f"<ul>{''.join(f'<li><a href=/x><img src=/dot.png alt=dot></a> then {item}</li>' for item in ITEMS)}</ul>"
+        '<p><img src="/x.svg" alt="Icon of a valve"></p>'
     )
     related = "".join(f'<li><a href="/{n}"><img src="/{n}.jpg" alt="Story">Another story, {n}</a></li>' for n in "abcd")
     found = markdown(f"{html}<aside><h2>Related posts</h2><ul>{related}</ul></aside>")
