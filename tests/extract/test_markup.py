@@ -139,6 +139,32 @@ def test_notes_keep_all_their_paragraphs(sign: str, note: str) -> None:
     assert f"\n[^1]: {said[0]}\n\n    {said[1]}\n" in found
 
 
+@pytest.mark.parametrize(
+    ("html", "written"),
+    [
+        (
+            '<ul><li class="ltx_item"><span class="ltx_tag">•</span><div><p>{}</p></div></li><li><span>-</span> {}</li>'
+            "</ul>",
+            "- {}\n\n- {}\n",
+        ),
+        ("<ol><li><span>1.</span><div><p>{}</p></div></li><li><span>b)</span> {}</li></ol>", "1. {}\n\n2. {}\n"),
+        (
+            '<div class="jp-InputPrompt">In [12]:</div><pre><code>{}</code></pre><div class="prompt">Out[12]:</div>'
+            "<pre>{}</pre>",
+            "```\n{}\n```\n\n```\n{}\n```\n",
+        ),
+        (  # Starlight
+            '<div><h2 id="a">{}</h2><a href="#a"><span class="sr-only">Section titled “So”</span></a></div>'
+            "<p>{} so.</p>",
+            "## {}\n\n{} so.\n",
+        ),
+    ],
+    ids=["bullets", "numbers", "prompts", "anchors"],
+)
+def test_what_stands_for_bullets_prompts_and_anchors_goes(html: str, written: str) -> None:
+    assert f"\n\n{written.format(*ITEMS)}" in markdown(html.format(*ITEMS))
+
+
 def test_questions_that_open_their_answers_stay() -> None:
     asked = "Which way is a valve turned in winter?"
     found = markdown(

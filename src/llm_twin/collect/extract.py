@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EXTRACTOR = "7"  # another one whenever results change: pages that did not change are read again then
+EXTRACTOR = "8"  # another one whenever results change: pages that did not change are read again then
 # Letters and digits. A handful of words has more; counted in characters because not all scripts put spaces.
 MIN_LETTERS = {"article": 20, "post": 1}
 PARTLY = {Reason.PAYWALL, Reason.LOGIN_REQUIRED}  # of such pages an opening can be read

@@ -41,6 +41,7 @@ MEMBERS = ("li", "dt", "dd", *CELLS)
 GROUPS = ("ul", "ol", "dl", "tr")
 ALONE = ("p", "pre", "blockquote", "h2", "h3", "h4", "h5", "h6")
 SINGLE = ("p", "h2", "h3", "h4", "h5", "h6")  # left out where hidden; a hidden tab or answer is a part of the page
+PROMPT = re.compile(r"(?:In|Out)\s*\[\d*\]:?")  # that notebooks write beside a cell
 LEVELS = {f"h{level}": level for level in range(1, 7)}
 TABLE_PARTS = ("caption", "colgroup", "tbody", "thead", "tfoot", "tr", *CELLS)
 LAYOUT = ".//h1 | .//h2 | .//h3 | .//h4 | .//table | .//pre | .//blockquote"  # no cell of data has these
@@ -110,7 +111,7 @@ def _likely(outline: Outline, drawn: NDArray[np.float64]) -> list[bool]:
     blocks = outline.blocks
     tags = [block.owner.tag for block in blocks]
     chances = [
-        0.0 if tag in SINGLE and hidden(block.owner) else chance
+        0.0 if (_is_single(block.owner) and hidden(block.owner)) or PROMPT.fullmatch(block.text) else chance
         for block, tag, chance in zip(blocks, tags, drawn.tolist(), strict=True)
     ]
     limits = [LIKELY_CELL if tag in CELLS else LIKELY for tag in tags]
@@ -133,6 +134,10 @@ def _likely(outline: Outline, drawn: NDArray[np.float64]) -> list[bool]:
             kept[index] = True
         below[level:] = [[0, 0] for _ in below[level:]]
     return kept
+
+
+def _is_single(element: HtmlElement) -> bool:
+    return element.tag in SINGLE or "noprint" in (element.get("class") or "")
 
 
 def _together(outline: Outline, chances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -65,6 +65,9 @@ def unread(element: HtmlElement) -> bool:
             or HEADINGS.intersection(e.tag for e in element.iterancestors())
             or (element.get("aria-controls") and len(WORD.findall(str(element.text_content()))) >= QUESTION)
         )
+    if element.tag == "span":  # "Section titled …", said to those alone who can't see the heading that it links
+        around = element.getparent()
+        return around.tag == "a" and "sr-only" in (element.get("class") or "") and around.get("href", "")[:1] == "#"
     return element.tag in UNREAD
 
 

@@ -24,12 +24,15 @@ RUNS = ("javascript:", "vbscript:", "data:")  # addresses that are no place to g
 POWER = re.compile(r"[-+\u2212]?\d{1,4}")
 OUTER = re.compile(r"([^\w\s]*)([\w].*?)([^\w\s]*)", re.S)  # what is marked, without punctuation at its edges
 MOST_AROUND = 30  # elements around a heading that are looked at
+BULLET = re.compile(r"[•·∙▪▫◦‣\u2013\u2014-]")
+NUMBER = re.compile(r"\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]", re.I)
 MOST_NUMBERS = 1_000_000_000  # CommonMark reads nine digits
 
 
 def mend(body: HtmlElement, base: str) -> None:
     """Bring the tree under `body` into such forms, in place. `base`: what links are relative to."""
     _free_headings(body)
+    _drop_bullets(body)
     _nest_lists(body)
     _count_items(body)
     tie_notes(body)
@@ -67,6 +70,17 @@ def _free_headings(body: HtmlElement) -> None:
             for child in list(heading):
                 inner.append(child)
             heading.append(inner)
+
+
+def _drop_bullets(body: HtmlElement) -> None:
+    """Bullets and numbers that a page writes itself, before the words of an item."""
+    for item in body.iter("li"):
+        first = item[0] if len(item) and not (item.text or "").strip() else None
+        if first is not None and first.tag == "span":
+            written = str(first.text_content()).strip()
+            numbered = item.getparent().tag == "ol" and NUMBER.fullmatch(written)
+            if numbered or BULLET.fullmatch(written):
+                first.drop_tree()
 
 
 def _nest_lists(body: HtmlElement) -> None:
